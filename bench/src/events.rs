@@ -1,0 +1,151 @@
+//! The events that are published: orders with payloads of 1 KB, and the JSON Schema that they satisfy. No two are alike:
+//! each carries a number of ten digits, which is written over in place, because printing JSON would cost the load
+//! generator more than sending it.
+
+use serde_json::{Value, json};
+
+pub const EVENT_TYPE: &str = "order-placed";
+pub const PAYLOAD_BYTES: usize = 1_024;
+
+/// The smallest number with ten digits.
+const NUMBER_MIN: u64 = 1_000_000_000;
+const NUMBER_DIGITS: usize = 10;
+const NUMBER_KEY: &str = "\"number\":";
+
+/// A request body of events, or a whole request, ready to be sent again and again with fresh numbers.
+#[derive(Debug, Clone)]
+pub struct Batch {
+    bytes: Vec<u8>,
+    /// Where each event's number begins.
+    numbers_at: Vec<usize>,
+}
+
+impl Batch {
+    /// The JSON array that `POST /events` takes.
+    pub fn body(topic: &str, events: usize) -> Self {
+        let event = format!("{{\"topic\":\"{topic}\",\"type\":\"{EVENT_TYPE}\",\"payload\":{}}}", payload());
+        let number_at = event.find(NUMBER_KEY).map_or(0, |at| at + NUMBER_KEY.len());
+        let mut bytes = Vec::with_capacity(events * (event.len() + 1) + 1);
+        let mut numbers_at = Vec::with_capacity(events);
+        for i in 0..events {
+            bytes.push(if i == 0 { b'[' } else { b',' });
+            numbers_at.push(bytes.len() + number_at);
+            bytes.extend_from_slice(event.as_bytes());
+        }
+        bytes.push(b']');
+        Self { bytes, numbers_at }
+    }
+
+    /// The same as a whole HTTP request.
+    pub fn request(topic: &str, events: usize, path: &str) -> Self {
+        let Self { bytes: body, mut numbers_at } = Self::body(topic, events);
+        let mut bytes = format!(
+            "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
+            body.len()
+        )
+        .into_bytes();
+        numbers_at.iter_mut().for_each(|at| *at += bytes.len());
+        bytes.extend_from_slice(&body);
+        Self { bytes, numbers_at }
+    }
+
+    pub fn events(&self) -> usize {
+        self.numbers_at.len()
+    }
+
+    /// The bytes, with the events numbered from `first`.
+    pub fn numbered(&mut self, first: u64) -> &[u8] {
+        for (number, at) in (NUMBER_MIN + first..).zip(&self.numbers_at) {
+            let mut rest = number;
+            for digit in self.bytes[*at..at + NUMBER_DIGITS].iter_mut().rev() {
+                *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+                rest /= 10;
+            }
+        }
+        &self.bytes
+    }
+}
+
+/// Hand-written, so that it is as long as it says and its keys stand in the order in which people write them.
+fn payload() -> String {
+    let head = format!(
+        concat!(
+            r#"{{"number":{},"orderId":"8c1f0f7e-2b64-4f0a-9a53-6a1f5d0c77e1","placedAt":"2026-01-31T10:20:30.123Z","#,
+            r#""status":"paid","quantity":3,"amountCents":129900,"currency":"SEK","express":false,"#,
+            r#""tags":["web","gift","returning-customer"],"#,
+            r#""customer":{{"id":"c-10442","name":"Ann Lee","email":"ann.lee@example.com","country":"SE"}},"note":""#
+        ),
+        NUMBER_MIN
+    );
+    let words = "Please ring twice and leave it with the neighbour on the second floor. ";
+    let note: String = words.chars().cycle().take(PAYLOAD_BYTES - head.len() - 2).collect();
+    format!("{head}{note}\"}}")
+}
+
+/// The one schema of the measured topic, as `POST /topics` takes it.
+pub fn schema() -> Value {
+    json!({
+        "eventType": EVENT_TYPE,
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "type": "object",
+        "properties": {
+            "number": { "type": "integer", "minimum": NUMBER_MIN },
+            "orderId": { "type": "string", "minLength": 1, "maxLength": 64 },
+            "placedAt": { "type": "string", "format": "date-time" },
+            "status": { "enum": ["new", "paid", "packed", "sent", "returned"] },
+            "quantity": { "type": "integer", "minimum": 1, "maximum": 1_000 },
+            "amountCents": { "type": "integer", "minimum": 0, "maximum": 100_000_000 },
+            "currency": { "type": "string", "pattern": "^[A-Z]{3}$" },
+            "express": { "type": "boolean" },
+            "tags": { "type": "array", "items": { "type": "string", "maxLength": 40 }, "maxItems": 16 },
+            "customer": {
+                "type": "object",
+                "properties": {
+                    "id": { "type": "string" },
+                    "name": { "type": "string", "maxLength": 200 },
+                    "email": { "type": "string", "format": "email" },
+                    "country": { "type": "string", "minLength": 2, "maxLength": 2 }
+                },
+                "required": ["id", "email"],
+                "additionalProperties": false
+            },
+            "note": { "type": "string", "maxLength": 2_000 }
+        },
+        "required": ["number", "orderId", "placedAt", "status", "quantity", "amountCents", "customer"],
+        "additionalProperties": false
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_payload_is_json_of_exactly_one_kilobyte() {
+        assert_eq!(payload().len(), PAYLOAD_BYTES);
+        let payload: Value = serde_json::from_str(&payload()).expect("JSON");
+        for (key, _) in payload.as_object().expect("an object") {
+            assert!(schema()["properties"].get(key).is_some(), "{key} is in the schema");
+        }
+    }
+
+    #[test]
+    fn events_are_numbered_in_place() {
+        let mut batch = Batch::body("t", 3);
+        for first in [0, 41, 8_999_999_990] {
+            let events: Vec<Value> = serde_json::from_slice(batch.numbered(first)).expect("JSON");
+            let numbers: Vec<_> = events.iter().filter_map(|event| event["payload"]["number"].as_u64()).collect();
+            assert_eq!(numbers, [NUMBER_MIN + first, NUMBER_MIN + first + 1, NUMBER_MIN + first + 2]);
+        }
+    }
+
+    #[test]
+    fn a_request_is_its_body_behind_a_head_that_tells_its_length() {
+        let (mut request, mut body) = (Batch::request("t", 2, "/events"), Batch::body("t", 2));
+        let text = String::from_utf8(request.numbered(7).to_vec()).expect("text");
+        let (head, rest) = text.split_once("\r\n\r\n").expect("a head");
+        assert_eq!(rest.as_bytes(), body.numbered(7));
+        assert!(head.contains(&format!("content-length: {}", rest.len())), "{head}");
+        assert_eq!(request.events(), 2);
+    }
+}

@@ -1,0 +1,71 @@
+//! `weir-bench`: measures a real server, started as a child process, beside the two things that limit it: what the disk
+//! can make durable (`append`) and what the HTTP stack can answer (`echo`). All in one run and taking turns, because
+//! figures of two runs on a shared machine say nothing about each other.
+
+mod append;
+mod case;
+mod child;
+mod connection;
+mod echo;
+mod events;
+mod load;
+mod machine;
+mod measured;
+mod publish;
+mod report;
+mod weir;
+
+use std::future::Future;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tokio::signal::unix::{SignalKind, signal};
+
+/// What a failing measurement prints: one sentence.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+#[derive(Debug, Parser)]
+#[command(name = "weir-bench", version, about = "Measures a Weir server beside the limits of disk and HTTP stack")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Measure publishing events
+    Publish(publish::PublishArgs),
+    /// Measure everything there is a measurement for; today that is publishing
+    All(publish::PublishArgs),
+    /// The HTTP stack alone, as a process of its own
+    #[command(hide = true)]
+    Echo,
+}
+
+fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
+        Command::Echo => echo::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir-bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// One thread for all load: it shares the machine with the server that it measures. A signal ends the run like an error,
+/// so that child processes and temporary files go whatever happens.
+fn measure(run: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+        tokio::select! {
+            done = run => done,
+            _ = interrupt.recv() => Err("interrupted".into()),
+            _ = terminate.recv() => Err("terminated".into()),
+        }
+    })
+}

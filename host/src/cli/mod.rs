@@ -1,0 +1,75 @@
+//! The commands of the `weir` program. All but `serve` are clients of the HTTP API, as any other.
+
+mod client;
+mod import;
+mod publish;
+mod tail;
+
+use std::future::Future;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Config, ServeArgs, TraceFormat};
+
+#[derive(Debug, Parser)]
+#[command(name = "weir", version, about = "An event store that teams extend with WebAssembly")]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server
+    Serve(Box<ServeArgs>),
+    /// Publish one event
+    Publish(publish::PublishArgs),
+    /// Print a topic's events as they come, one JSON object a line
+    Tail(tail::TailArgs),
+    /// Publish the events of a file, one JSON object a line
+    Import(import::ImportArgs),
+}
+
+/// What every failing command prints: one sentence.
+type Failure = Box<dyn std::error::Error>;
+
+/// Runs a command; failures go to stderr in one line.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(args) => serve(*args),
+        Command::Publish(args) => block_on(publish::run(args)),
+        Command::Tail(args) => block_on(tail::run(args)),
+        Command::Import(args) => block_on(import::run(args)),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("weir: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(args: ServeArgs) -> Result<(), Failure> {
+    let config = Config::load(args)?;
+    start_tracing(config.trace_format);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    Ok(runtime.block_on(crate::server::run(config))?)
+}
+
+fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command)
+}
+
+/// Tracing goes to stderr; `RUST_LOG` chooses what.
+fn start_tracing(format: TraceFormat) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        TraceFormat::Human => builder.with_ansi(std::io::stderr().is_terminal()).init(),
+        TraceFormat::Json => builder.json().init(),
+    }
+}

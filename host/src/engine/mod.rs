@@ -1,0 +1,62 @@
+//! The rules: find the topic, validate, append; read in pages. It knows no framework, no JSON of the API and no
+//! transport. **Invariant:** events reach a log only through `publish`, and those of a topic with schemas only validated.
+
+mod error;
+mod publish;
+mod read;
+mod rehearsal;
+mod topics;
+mod validate;
+
+use std::sync::Arc;
+
+pub use error::EngineError;
+pub use publish::Published;
+pub use read::{Cursor, Selection};
+pub use topics::Topic;
+pub use validate::SCHEMA_PLUGIN;
+
+use crate::plugin::Plugins;
+use crate::storage::{Clock, Store};
+
+/// The rules over some stores and the plugins.
+pub struct Engine {
+    /// The first one is the default: topics that name no adapter, and all records that belong to no topic.
+    stores: Vec<Store>,
+    topics: topics::Topics,
+    plugins: Plugins,
+    clock: Clock,
+}
+
+impl Engine {
+    /// Loads the topics of `stores`. At least one store is needed; the first is the default.
+    pub async fn open(stores: Vec<Store>, plugins: Plugins, clock: Clock) -> Result<Arc<Self>, EngineError> {
+        let topics = topics::Topics::load(&stores, clock()).await?;
+        Ok(Arc::new(Self { stores, topics, plugins, clock }))
+    }
+
+    pub fn default_store(&self) -> &Store {
+        &self.stores[0]
+    }
+
+    pub fn plugins(&self) -> &Plugins {
+        &self.plugins
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        (self.clock)()
+    }
+
+    /// Why a store takes no more events, if one stopped by itself.
+    pub fn failure(&self) -> Option<String> {
+        self.stores.iter().find_map(|store| store.log.failure())
+    }
+
+    /// Finishes what is queued and lets go of the stores' files.
+    pub async fn close(&self) {
+        for store in &self.stores {
+            store.log.close().await;
+            store.records.close().await;
+        }
+    }
+}

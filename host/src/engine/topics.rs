@@ -1,0 +1,198 @@
+//! Topics: created, changed, listed, found. Definitions are records in the store that holds the topic's events, so
+//! that what lives in memory vanishes together. **Invariant:** a topic in the map is stored; a half-made one is in neither.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use tokio::sync::{Mutex, watch};
+
+use super::{Engine, EngineError};
+use crate::model::{TopicName, limits};
+use crate::plugin::TopicSetting;
+use crate::storage::{Change, Expect, Store};
+
+const KEY_PREFIX: &str = "topic/";
+
+/// A topic as the engine uses it. Changing it makes a new one.
+#[derive(Clone)]
+pub struct Topic {
+    pub name: TopicName,
+    pub store: Store,
+    /// The JSON array of schemas as the client sent it; `None` for an open topic.
+    pub schemas: Option<Box<RawValue>>,
+    /// What validators are configured with; present exactly when `schemas` is.
+    pub setting: Option<Arc<TopicSetting>>,
+    pub created_ms: u64,
+}
+
+/// How a topic is kept in the records.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    name: String,
+    schemas: Option<Box<RawValue>>,
+    /// Counts the changes of `schemas`.
+    revision: u64,
+    created_ms: u64,
+}
+
+/// One entry of a schema list, as far as the engine looks at it. The rest is the schema plugin's business.
+#[derive(Deserialize)]
+struct SchemaHead {
+    #[serde(rename = "eventType")]
+    event_type: Option<String>,
+}
+
+pub(super) struct Topics {
+    map: RwLock<HashMap<TopicName, Arc<Topic>>>,
+    /// One change at a time: checked, stored, then shown.
+    changing: Mutex<()>,
+    changes: watch::Sender<u64>,
+}
+
+impl Topics {
+    /// Loads the topics of all stores; the first store is the default one.
+    pub(super) async fn load(stores: &[Store], now_ms: u64) -> Result<Self, EngineError> {
+        let mut map = HashMap::new();
+        for store in stores {
+            let mut after = None;
+            loop {
+                let records = store.records.scan(KEY_PREFIX, after.as_deref(), 500).await?;
+                let Some((last, _)) = records.last() else { break };
+                after = Some(last.clone());
+                for (key, record) in &records {
+                    let stored: Stored = serde_json::from_slice(&record.value).map_err(|error| corrupt(key, &error))?;
+                    let topic = Topic::from_stored(stored, store.clone())?;
+                    map.insert(topic.name.clone(), Arc::new(topic));
+                }
+            }
+        }
+        if let Some(store) = stores.first() {
+            let name = TopicName::default_topic();
+            map.entry(name.clone()).or_insert_with(|| Arc::new(Topic::new(name, store.clone(), None, 0, now_ms)));
+        }
+        Ok(Self { map: RwLock::new(map), changing: Mutex::new(()), changes: watch::Sender::new(0) })
+    }
+
+    pub(super) fn get(&self, name: &TopicName) -> Option<Arc<Topic>> {
+        self.read().get(name).cloned()
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, HashMap<TopicName, Arc<Topic>>> {
+        self.map.read().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    async fn store(&self, topic: Topic, expect: Expect) -> Result<(), EngineError> {
+        let stored = Stored {
+            name: topic.name.to_string(),
+            schemas: topic.schemas.clone(),
+            revision: topic.setting.as_ref().map_or(0, |setting| setting.revision),
+            created_ms: topic.created_ms,
+        };
+        let value = serde_json::to_vec(&stored).map_err(|error| corrupt(topic.name.as_str(), &error))?;
+        let change = Change::put(format!("{KEY_PREFIX}{}", topic.name), value).expecting(expect);
+        topic.store.records.commit(vec![change]).await?;
+        let mut map = self.map.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        map.insert(topic.name.clone(), Arc::new(topic));
+        drop(map);
+        self.changes.send_modify(|n| *n += 1);
+        Ok(())
+    }
+}
+
+impl Topic {
+    fn new(name: TopicName, store: Store, schemas: Option<Box<RawValue>>, revision: u64, created_ms: u64) -> Self {
+        let setting = schemas.as_ref().map(|schemas| {
+            let config_json = format!(r#"{{"schemas":{}}}"#, schemas.get()).into();
+            Arc::new(TopicSetting { topic: name.clone(), revision, config_json })
+        });
+        Self { name, store, schemas, setting, created_ms }
+    }
+
+    fn from_stored(stored: Stored, store: Store) -> Result<Self, EngineError> {
+        let name = TopicName::parse(&stored.name)?;
+        Ok(Self::new(name, store, stored.schemas, stored.revision, stored.created_ms))
+    }
+
+    pub fn sequence(&self) -> u64 {
+        self.store.log.topic_head(&self.name)
+    }
+
+    /// The event types that have a schema, in the client's order.
+    pub fn event_types(&self) -> Vec<String> {
+        self.schemas.as_deref().map(event_types).unwrap_or_default()
+    }
+}
+
+impl Engine {
+    pub fn topic(&self, name: &TopicName) -> Result<Arc<Topic>, EngineError> {
+        self.topics.get(name).ok_or_else(|| EngineError::TopicUnknown(name.clone()))
+    }
+
+    /// All topics, by name.
+    pub fn topics(&self) -> Vec<Arc<Topic>> {
+        let mut topics: Vec<_> = self.topics.read().values().cloned().collect();
+        topics.sort_by(|a, b| a.name.cmp(&b.name));
+        topics
+    }
+
+    /// A number that changes with every new or changed topic.
+    pub fn topic_changes(&self) -> watch::Receiver<u64> {
+        self.topics.changes.subscribe()
+    }
+
+    /// Makes a topic. `schemas` is a JSON array; without it the topic is open.
+    pub async fn create_topic(
+        &self,
+        name: TopicName,
+        adapter: Option<&str>,
+        schemas: Option<Box<RawValue>>,
+    ) -> Result<Arc<Topic>, EngineError> {
+        let store = self.store(adapter)?.clone();
+        let _changing = self.topics.changing.lock().await;
+        if self.topics.get(&name).is_some() {
+            return Err(EngineError::TopicExists(name));
+        }
+        if self.topics.read().len() >= limits::TOPICS_MAX {
+            return Err(EngineError::TopicsFull { limit: limits::TOPICS_MAX });
+        }
+        let topic = Topic::new(name.clone(), store, schemas, 1, (self.clock)());
+        self.check_setting(&topic).await?;
+        self.topics.store(topic, Expect::Absent).await?;
+        self.topic(&name)
+    }
+
+    /// Replaces a topic's schemas. Event types may be added and their schemas changed, never left out.
+    pub async fn update_schemas(&self, name: &TopicName, schemas: Box<RawValue>) -> Result<Arc<Topic>, EngineError> {
+        let _changing = self.topics.changing.lock().await;
+        let old = self.topic(name)?;
+        let kept = event_types(&schemas);
+        let missing: Vec<String> = old.event_types().into_iter().filter(|old| !kept.contains(old)).collect();
+        if !missing.is_empty() {
+            return Err(EngineError::SchemasRemoved(missing));
+        }
+        let revision = old.setting.as_ref().map_or(1, |setting| setting.revision + 1);
+        let topic = Topic::new(name.clone(), old.store.clone(), Some(schemas), revision, old.created_ms);
+        self.check_setting(&topic).await?;
+        self.topics.store(topic, Expect::Any).await?;
+        self.topic(name)
+    }
+
+    pub(super) fn store(&self, adapter: Option<&str>) -> Result<&Store, EngineError> {
+        let Some(given) = adapter else { return Ok(self.default_store()) };
+        self.stores.iter().find(|store| store.adapter == given).ok_or_else(|| EngineError::AdapterUnknown {
+            given: given.chars().take(80).collect(),
+            known: self.stores.iter().map(|store| store.adapter).collect(),
+        })
+    }
+}
+
+fn event_types(schemas: &RawValue) -> Vec<String> {
+    let heads: Vec<SchemaHead> = serde_json::from_str(schemas.get()).unwrap_or_default();
+    heads.into_iter().filter_map(|head| head.event_type).collect()
+}
+
+fn corrupt(key: &str, error: &serde_json::Error) -> EngineError {
+    crate::storage::StorageError::Corrupt { place: format!("record '{key}'"), detail: error.to_string() }.into()
+}

@@ -1,0 +1,89 @@
+//! Asks the validators, before anything is sequenced. A topic with schemas is never published to unvalidated: when the
+//! schema plugin is not there, or faults, publishing fails closed.
+
+use std::sync::Arc;
+
+use super::{Engine, EngineError, Topic};
+use crate::model::NewEvent;
+use crate::plugin::{OnTrap, TopicSetting, Validator, Verdict};
+
+/// The plugin that enforces topics' schemas, by the name of its file.
+pub const SCHEMA_PLUGIN: &str = "schema";
+
+impl Engine {
+    /// Runs every validator that is interested, the schema plugin last, so that what is stored fits its schema whatever
+    /// the others replaced. `topics[i]` is the topic of `events[i]`.
+    pub(super) async fn validate(&self, events: &mut [NewEvent], topics: &[Arc<Topic>]) -> Result<(), EngineError> {
+        let validators = self.plugins.validators();
+        let (schema, others): (Vec<_>, Vec<_>) = validators.iter().partition(|v| v.id().name == SCHEMA_PLUGIN);
+        if schema.is_empty()
+            && let Some(topic) = topics.iter().find(|topic| topic.setting.is_some())
+        {
+            return Err(EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN });
+        }
+        for validator in others {
+            let wanted = |_: usize, event: &NewEvent| validator.interested_in(&event.topic, &event.event_type);
+            match ask(validator, events, topics, wanted).await {
+                Err(EngineError::Plugin(error)) if validator.on_trap() == OnTrap::Accept => {
+                    tracing::warn!(plugin = %error.plugin.name, %error, "a validator failed; its side-car says to accept");
+                }
+                other => other?,
+            }
+        }
+        for validator in schema {
+            ask(validator, events, topics, |i, _| topics[i].setting.is_some()).await?;
+        }
+        Ok(())
+    }
+
+    /// Asks every validator that sees events of a topic whether it can work with a topic's setting.
+    pub(super) async fn check_setting(&self, topic: &Topic) -> Result<(), EngineError> {
+        let Some(setting) = &topic.setting else { return Ok(()) };
+        let validators = self.plugins.validators();
+        if !validators.iter().any(|validator| validator.id().name == SCHEMA_PLUGIN) {
+            return Err(EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN });
+        }
+        for validator in validators.iter().filter(|validator| validator.interested_in_topic(&topic.name)) {
+            validator.configure(setting).await?.map_err(EngineError::SchemasRefused)?;
+        }
+        Ok(())
+    }
+}
+
+/// One call for all events that a validator wants to see; its replacements go into `events`.
+async fn ask(
+    validator: &Validator,
+    events: &mut [NewEvent],
+    topics: &[Arc<Topic>],
+    wanted: impl Fn(usize, &NewEvent) -> bool,
+) -> Result<(), EngineError> {
+    let chosen: Vec<usize> = (0..events.len()).filter(|&i| wanted(i, &events[i])).collect();
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    let batch: Vec<&NewEvent> = chosen.iter().map(|&i| &events[i]).collect();
+    let verdicts = validator.validate(&settings(&chosen, topics), &batch).await?;
+    for (&index, verdict) in chosen.iter().zip(verdicts) {
+        match verdict {
+            Verdict::Accept => {}
+            Verdict::Replace(payload) => events[index].payload = payload,
+            Verdict::Reject(refusals) => {
+                return Err(EngineError::Refused { index, plugin: validator.id().name.clone(), refusals });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The settings of the chosen events' topics, each once.
+fn settings(chosen: &[usize], topics: &[Arc<Topic>]) -> Vec<Arc<TopicSetting>> {
+    let mut settings: Vec<Arc<TopicSetting>> = Vec::with_capacity(1);
+    for &i in chosen {
+        if let Some(setting) = &topics[i].setting
+            && !settings.iter().any(|known| known.topic == setting.topic)
+        {
+            settings.push(setting.clone());
+        }
+    }
+    settings
+}

@@ -1,0 +1,38 @@
+//! Request bodies: bytes in, one clear Problem out when they are too large or no JSON.
+
+use axum::extract::{FromRequest, Request};
+use axum::http::StatusCode;
+use bytes::Bytes;
+use serde::Deserialize;
+
+use super::problem::Problem;
+
+/// A whole request body, within the limit of the router.
+pub struct Body(pub Bytes);
+
+impl<S: Send + Sync> FromRequest<S> for Body {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        match Bytes::from_request(request, state).await {
+            Ok(bytes) => Ok(Self(bytes)),
+            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Payload too large"))
+            }
+            Err(rejection) => Err(Problem::bad_request("BODY_UNREADABLE", rejection.body_text())),
+        }
+    }
+}
+
+impl Body {
+    /// Parses JSON, borrowing from the body. A body that is JSON of another shape gets `shape` as its error.
+    pub fn json<'a, T: Deserialize<'a>>(&'a self, shape: impl FnOnce(String) -> Problem) -> Result<T, Problem> {
+        serde_json::from_slice(&self.0).map_err(|error| {
+            if error.is_data() {
+                return shape(error.to_string());
+            }
+            let text = if self.0.is_empty() { "is empty".to_owned() } else { format!("is not JSON: {error}") };
+            Problem::bad_request("INVALID_JSON", format!("Request body {text}"))
+        })
+    }
+}

@@ -1,0 +1,214 @@
+//! Errors as `application/problem+json` (RFC 9457), and the one place where the engine's errors get their status.
+
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value, json};
+
+use crate::delivery::ConsumerError;
+use crate::engine::EngineError;
+use crate::model::{Conflict, NameError};
+use crate::plugin::{PluginError, Refusal};
+use crate::storage::AppendError;
+
+/// An error answer. `detail` is also the member `error`, which existing clients read.
+#[derive(Debug)]
+pub struct Problem {
+    status: StatusCode,
+    code: &'static str,
+    detail: String,
+    retryable: bool,
+    /// Whether the request may have changed something: `false` in all cases but one.
+    outcome_unknown: bool,
+    retry_after_s: Option<u32>,
+    members: Map<String, Value>,
+}
+
+impl Problem {
+    pub fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            code,
+            detail: detail.into(),
+            retryable: false,
+            outcome_unknown: false,
+            retry_after_s: None,
+            members: Map::new(),
+        }
+    }
+
+    pub fn bad_request(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, code, detail)
+    }
+
+    pub fn not_found(code: &'static str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, code, detail)
+    }
+
+    /// 503: nothing was written, and trying again soon may work.
+    fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
+        problem.retryable = true;
+        problem.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
+    fn with(mut self, member: &str, value: Value) -> Self {
+        self.members.insert(member.to_owned(), value);
+        self
+    }
+
+    /// The same problem, with the status that a route of its own prescribes.
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    #[cfg(test)]
+    pub fn code(&self) -> &'static str {
+        self.code
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut body = json!({
+            "type": "about:blank",
+            "title": self.status.canonical_reason().unwrap_or("Error"),
+            "status": self.status.as_u16(),
+            "detail": self.detail,
+            "code": self.code,
+            "error": self.detail,
+            "retryable": self.retryable,
+            "side_effects": if self.outcome_unknown { "unknown" } else { "none" },
+        });
+        if let Value::Object(object) = &mut body {
+            object.extend(self.members);
+        }
+        let mut response = (self.status, body.to_string()).into_response();
+        let content_type = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, content_type);
+        if let Some(seconds) = self.retry_after_s {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
+    }
+}
+
+/// Adds a header to any answer.
+pub fn with_header(response: impl IntoResponse, name: HeaderName, value: HeaderValue) -> Response {
+    let mut response = response.into_response();
+    response.headers_mut().insert(name, value);
+    response
+}
+
+impl From<NameError> for Problem {
+    fn from(error: NameError) -> Self {
+        Problem::bad_request("INVALID_NAME", error.to_string())
+    }
+}
+
+/// The map from the engine's errors to HTTP. It has no catch-all on purpose: a new error must be thought about here.
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EngineError::TopicUnknown(_) => Problem::not_found("TOPIC_NOT_FOUND", detail),
+            EngineError::TopicExists(_) => Problem::bad_request("TOPIC_CREATION_FAILED", detail),
+            EngineError::TopicsFull { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "TOPICS_FULL", detail),
+            EngineError::AdapterUnknown { .. } => Problem::bad_request("ADAPTER_UNKNOWN", detail),
+            EngineError::SchemasRemoved(_) => Problem::bad_request("SCHEMA_REMOVAL_NOT_ALLOWED", detail),
+            EngineError::SchemasRefused(refusals) => {
+                Problem::bad_request("INVALID_SCHEMA", detail).with("errors", errors(&refusals, None))
+            }
+            EngineError::StoresMixed { .. } => Problem::bad_request("STORES_MIXED", detail),
+            EngineError::Refused { index, plugin, refusals } => Problem::bad_request("EVENT_PUBLISH_FAILED", detail)
+                .with("errors", errors(&refusals, Some(index)))
+                .with("plugin", plugin.into()),
+            EngineError::ValidatorMissing { plugin, .. } => {
+                Problem::unavailable("VALIDATOR_UNAVAILABLE", detail, 1).with("plugin", plugin.into())
+            }
+            EngineError::Plugin(error) => plugin_fault(&error),
+            EngineError::Append(error) => append_error(error),
+            EngineError::Storage(_) | EngineError::Records(_) => {
+                Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "STORAGE_FAILED", detail)
+            }
+            EngineError::Name(error) => error.into(),
+        }
+    }
+}
+
+fn append_error(error: AppendError) -> Problem {
+    let detail = error.to_string();
+    match error {
+        AppendError::Conflict(conflicts) => {
+            let conditions: Vec<Value> = conflicts.iter().map(condition).collect();
+            Problem::new(StatusCode::CONFLICT, "CONFLICT", detail).with("conditions", conditions.into())
+        }
+        AppendError::Busy { .. } => Problem::unavailable("BUSY", detail, 1),
+        AppendError::Full { .. } => {
+            let mut problem = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", detail);
+            problem.retryable = true;
+            problem
+        }
+        AppendError::Stopped { .. } => Problem::unavailable("STORE_STOPPED", detail, 5),
+        AppendError::Unknown { .. } => {
+            let mut problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "OUTCOME_UNKNOWN", detail);
+            problem.outcome_unknown = true;
+            problem
+        }
+        AppendError::Storage(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "STORAGE_FAILED", detail),
+    }
+}
+
+fn condition(conflict: &Conflict) -> Value {
+    let Conflict { condition, actual } = conflict;
+    let expected = match condition.expected {
+        crate::model::Expected::Exactly(version) => version.into(),
+        other => Value::String(other.to_string()),
+    };
+    json!({
+        "topic": condition.topic.as_str(), "stream": condition.stream.as_str(), "expected": expected, "actual": actual
+    })
+}
+
+fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {
+    let one = |refusal: &Refusal| {
+        let mut value = json!({ "code": refusal.code, "message": refusal.message });
+        if let Some(pointer) = &refusal.pointer {
+            value["pointer"] = pointer.clone().into();
+        }
+        if let Some(event) = event {
+            value["event"] = event.into();
+        }
+        value
+    };
+    refusals.iter().map(one).collect()
+}
+
+fn plugin_fault(error: &PluginError) -> Problem {
+    let plugin = json!({
+        "name": error.plugin.name, "version": error.plugin.version, "digest": error.plugin.digest
+    });
+    Problem::unavailable("PLUGIN_FAILED", error.to_string(), 1).with("plugin", plugin)
+}
+
+impl From<ConsumerError> for Problem {
+    fn from(error: ConsumerError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ConsumerError::Unknown(_) => Problem::not_found("CONSUMER_NOT_FOUND", detail),
+            ConsumerError::Full { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "CONSUMERS_FULL", detail),
+            ConsumerError::SinkMissing(name) => {
+                Problem::unavailable("SINK_UNAVAILABLE", detail, 1).with("plugin", name.as_str().into())
+            }
+            ConsumerError::Refused(refusal) if refusal.code == "INVALID_CALLBACK" => {
+                Problem::bad_request("INVALID_CALLBACK", detail)
+            }
+            ConsumerError::Refused(refusal) => {
+                Problem::bad_request("CONSUMER_REGISTRATION_FAILED", detail).with("errors", errors(&[refusal], None))
+            }
+            ConsumerError::Plugin(error) => plugin_fault(&error),
+            ConsumerError::Engine(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! Topics: create, list, show, change schemas.
+
+use axum::Json;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use serde_json::value::RawValue;
+use url::form_urlencoded;
+
+use super::App;
+use super::body::Body;
+use super::problem::Problem;
+use super::time::timestamp;
+use crate::engine::{EngineError, Topic};
+use crate::model::{TopicName, limits};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CreateBody {
+    name: Option<String>,
+    schemas: Option<Box<RawValue>>,
+    adapter: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UpdateBody {
+    schemas: Option<Box<RawValue>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct TopicJson {
+    name: String,
+    sequence: u64,
+    /// Empty for an open topic too, as existing clients read a list; `open` tells the two apart.
+    schemas: Box<RawValue>,
+    open: bool,
+    adapter: &'static str,
+    created_at: String,
+}
+
+impl From<&Topic> for TopicJson {
+    fn from(topic: &Topic) -> Self {
+        Self {
+            name: topic.name.to_string(),
+            sequence: topic.sequence(),
+            schemas: topic.schemas.clone().unwrap_or_else(empty_list),
+            open: topic.schemas.is_none(),
+            adapter: topic.store.adapter,
+            created_at: timestamp(topic.created_ms),
+        }
+    }
+}
+
+fn empty_list() -> Box<RawValue> {
+    RawValue::from_string("[]".to_owned()).unwrap_or_else(|_| RawValue::NULL.to_owned())
+}
+
+const REQUIRED: &str = "Invalid request body. Required: name, schemas array";
+
+fn invalid(detail: impl Into<String>) -> Problem {
+    Problem::bad_request("INVALID_REQUEST", detail)
+}
+
+/// Adds what is wrong, when more is known than that a part is missing.
+fn shape(detail: String) -> Problem {
+    invalid(format!("{REQUIRED} ({detail})"))
+}
+
+/// `POST /topics`
+pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
+    let CreateBody { name, schemas, adapter } = body.json(shape)?;
+    let schemas = schemas.map(check_list).transpose()?;
+    let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some()) else { return Err(invalid(REQUIRED)) };
+    let name = TopicName::parse(&name)?;
+    let topic = app.engine.create_topic(name, adapter.as_deref(), schemas).await.map_err(|error| match error {
+        EngineError::TopicExists(_) if adapter.is_some() => Problem::from(error).with_status(StatusCode::CONFLICT),
+        error => error.into(),
+    })?;
+    let answer = json!({
+        "message": format!("Topic '{}' created successfully", topic.name),
+        "name": topic.name.as_str(),
+        "adapter": topic.store.adapter,
+    });
+    Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// A list of objects within the limit; what the schemas say is the schema plugin's business.
+fn check_list(schemas: Box<RawValue>) -> Result<Box<RawValue>, Problem> {
+    let list: Vec<&RawValue> = serde_json::from_str(schemas.get()).map_err(|_| invalid(REQUIRED))?;
+    if list.len() > limits::TOPIC_SCHEMAS_MAX {
+        return Err(invalid(format!("a topic has at most {} schemas", limits::TOPIC_SCHEMAS_MAX)));
+    }
+    if let Some(index) = list.iter().position(|schema| !schema.get().starts_with('{')) {
+        return Err(invalid(format!("{REQUIRED} (schemas[{index}] is not an object)")));
+    }
+    Ok(schemas)
+}
+
+/// `GET /topics`
+pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
+    let mut details = false;
+    for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
+        match (&*name, &*value) {
+            ("view", "details") => details = true,
+            ("view", "names") => details = false,
+            _ => return Err(Problem::bad_request("INVALID_QUERY", "known is view=names or view=details")),
+        }
+    }
+    let topics = app.engine.topics();
+    if details {
+        let topics: Vec<TopicJson> = topics.iter().map(|topic| TopicJson::from(&**topic)).collect();
+        return Ok(Json(json!({ "topics": topics })).into_response());
+    }
+    let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
+    Ok(Json(json!({ "topics": names })).into_response())
+}
+
+/// `GET /topics/{t}`
+pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let topic = app.engine.topic(&TopicName::parse(&name)?)?;
+    Ok(Json(TopicJson::from(&*topic)).into_response())
+}
+
+/// `PUT /topics/{t}`
+pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
+    let name = TopicName::parse(&name)?;
+    let required = "Invalid request body. Required: schemas array";
+    let UpdateBody { schemas } = body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    let schemas = check_list(schemas.ok_or_else(|| invalid(required))?)?;
+    app.engine.update_schemas(&name, schemas).await?;
+    Ok(Json(json!({ "message": format!("Topic '{name}' schemas updated successfully") })).into_response())
+}

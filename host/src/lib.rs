@@ -1,0 +1,13 @@
+//! Weir: an event store that teams extend with WebAssembly. ARCHITECTURE.md is the map of this crate.
+
+#![deny(unsafe_code)]
+
+pub mod cli;
+pub mod config;
+pub mod delivery;
+pub mod engine;
+pub mod http;
+pub mod model;
+pub mod plugin;
+pub mod server;
+pub mod storage;

@@ -1,0 +1,130 @@
+//! Every number that bounds something, with its unit. Config may move those that operators have a reason to move.
+
+/// Characters in the name of a topic, stream, event type, plugin or tag.
+pub const NAME_CHARS_MAX: usize = 200;
+/// Topics of one server.
+pub const TOPICS_MAX: usize = 10_000;
+/// Schemas of one topic.
+pub const TOPIC_SCHEMAS_MAX: usize = 1_000;
+
+/// Bytes of a request body.
+pub const BODY_BYTES_MAX: usize = 1 << 20;
+/// Events in one publish request.
+pub const BATCH_EVENTS_MAX: usize = 10_000;
+/// Tags on one event.
+pub const EVENT_TAGS_MAX: usize = 64;
+/// Metadata entries on one event, and bytes in all of them together.
+pub const EVENT_METADATA_ENTRIES_MAX: usize = 64;
+pub const EVENT_METADATA_BYTES_MAX: usize = 16 << 10;
+
+/// Batches that wait for the writer; one more is answered "busy".
+pub const WRITER_QUEUE_BATCHES: usize = 4_096;
+/// Payload and header bytes that one committed group may hold; what is queued beyond that goes into the next group.
+pub const GROUP_BYTES_MAX: usize = 8 << 20;
+/// Size of a write-ahead log segment file, in bytes, unless one group needs more.
+pub const SEGMENT_BYTES: u64 = 64 << 20;
+/// Bytes of events in memory at which the background task starts to move them into redb.
+pub const TAIL_FILL_BYTES: usize = 16 << 20;
+/// Bytes of events in memory at which the writer waits for that task.
+pub const TAIL_BYTES_MAX: usize = 128 << 20;
+/// Bytes of events in one redb block.
+pub const BLOCK_BYTES: usize = 256 << 10;
+/// Bytes of redb's page cache.
+pub const REDB_CACHE_BYTES: usize = 64 << 20;
+/// Bytes of the page cache for records.
+pub const RECORDS_CACHE_BYTES: usize = 8 << 20;
+/// Stored bytes of one batch; a bigger one is refused.
+pub const BATCH_BYTES_MAX: usize = 256 << 20;
+/// Positions in one row of redb's index; bounds what a lookup has to decode.
+pub const POSTING_POSITIONS_MAX: usize = 1_024;
+/// Used write-ahead log segment files that are kept to be used again.
+pub const SEGMENT_SPARES_MAX: usize = 4;
+/// Stream heads that the writer remembers (twice as many at most), so that it need not ask redb.
+pub const STREAM_HEADS_CACHED: usize = 65_536;
+/// Record commits that wait for their writer, and that share one transaction; more wait their turn.
+pub const RECORDS_QUEUE_COMMITS: usize = 1_024;
+
+/// Events and payload bytes in one page that a log hands up.
+pub const PAGE_EVENTS_MAX: usize = 1_000;
+pub const PAGE_BYTES_MAX: usize = 1 << 20;
+/// Events that a filtered read looks at before it hands up a page, even an empty one.
+pub const PAGE_SCANNED_MAX: usize = 20_000;
+
+/// Consumers of one server.
+pub const CONSUMERS_MAX: usize = 10_000;
+/// Topics of one consumer.
+pub const CONSUMER_TOPICS_MAX: usize = 1_000;
+/// Events in one delivery, by default and at most.
+pub const DELIVERY_EVENTS: usize = 100;
+pub const DELIVERY_EVENTS_MAX: usize = 1_000;
+/// Wait for one delivery's answer, in milliseconds.
+pub const DELIVERY_TIMEOUT_MS: u64 = 30_000;
+
+/// Files in the plugin directory that are looked at.
+pub const PLUGINS_MAX: usize = 256;
+/// Bytes of a component file.
+pub const PLUGIN_FILE_BYTES_MAX: u64 = 64 << 20;
+/// Bytes of a side-car file.
+pub const SIDECAR_BYTES_MAX: u64 = 1 << 20;
+/// Bytes of a receiver's answer that a sink may read.
+pub const OUTBOUND_ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Bytes that all memories of one guest instance may have together, by default.
+pub const GUEST_MEMORY_BYTES: u64 = 64 << 20;
+/// Instructions (wasmtime's fuel) of one call to a guest of a pure kind, by default: about a second.
+pub const GUEST_FUEL_PER_CALL: u64 = 1_000_000_000;
+/// Instructions after which such a guest lets other tasks of its thread run: well under a millisecond.
+pub const GUEST_FUEL_PER_SLICE: u64 = 200_000;
+/// CPU time of one call to a guest with effects, by default, in milliseconds.
+pub const GUEST_CPU_MS_PER_CALL: u64 = 1_000;
+/// Length of the slices in which a guest with effects runs and its CPU time is counted, in milliseconds.
+pub const GUEST_TICK_MS: u64 = 10;
+/// Wall time of one call to a guest, by default, in milliseconds: pure kinds, and sinks.
+pub const GUEST_CALL_TIMEOUT_MS: u64 = 5_000;
+pub const SINK_CALL_TIMEOUT_MS: u64 = 60_000;
+/// Wall time of all that tries a new plugin file before it serves, in milliseconds, besides the time to compile it.
+pub const PLUGIN_TRIAL_MS: u64 = 30_000;
+/// Instances of one sink, by default; of one pure plugin: twice the cores and at least this many.
+pub const SINK_INSTANCES: usize = 256;
+pub const PURE_INSTANCES_MIN: usize = 4;
+/// Instances that are made before a new generation serves.
+pub const PREWARMED_INSTANCES: usize = 4;
+/// Calls that may wait for an instance of one plugin, by default.
+pub const GUEST_QUEUE_CALLS: usize = 1_024;
+/// Calls after which an instance is replaced by a fresh one.
+pub const INSTANCE_CALLS_MAX: u32 = 10_000;
+/// Core instances, memories, tables and table elements of one guest instance.
+pub const GUEST_CORE_INSTANCES_MAX: usize = 256;
+pub const GUEST_MEMORIES_MAX: usize = 32;
+pub const GUEST_TABLES_MAX: usize = 128;
+pub const GUEST_TABLE_ELEMENTS_MAX: usize = 1 << 20;
+/// Bytes of what one call to a guest gives back, by default.
+pub const GUEST_OUTPUT_BYTES: usize = 8 << 20;
+/// Lines that one plugin may write to tracing in a second, by default, bytes in each, and fields in each.
+pub const GUEST_LOG_LINES_PER_SECOND: u32 = 100;
+pub const GUEST_LOG_LINE_BYTES_MAX: usize = 2_048;
+pub const GUEST_LOG_FIELDS_MAX: usize = 32;
+/// Counters and gauges of one plugin, and bytes in the name of one.
+pub const GUEST_METRICS_MAX: usize = 64;
+pub const GUEST_METRIC_NAME_BYTES_MAX: usize = 100;
+/// Requests that one `send-all` runs side by side, and requests in one `send-all`.
+pub const GUEST_REQUESTS_PARALLEL: usize = 32;
+pub const GUEST_REQUESTS_MAX: usize = 1_024;
+/// Bytes of a request's body and of all its header names and values.
+pub const GUEST_REQUEST_BODY_BYTES_MAX: usize = 16 << 20;
+pub const GUEST_REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
+/// Bytes of all responses' bodies of one `send-all`.
+pub const GUEST_RESPONSES_BYTES_MAX: usize = 16 << 20;
+/// Bytes of a response's body, by default.
+pub const GUEST_RESPONSE_BYTES: u64 = 1 << 20;
+/// Bytes of texts that a plugin says of itself, and entries in its lists of interests and wishes.
+pub const MANIFEST_TEXT_BYTES_MAX: usize = 8 << 10;
+pub const MANIFEST_ENTRIES_MAX: usize = 1_000;
+/// Recent events that a new validator is tried with: of one topic, and in all.
+pub const REHEARSAL_TOPIC_EVENTS: usize = 64;
+pub const REHEARSAL_EVENTS_MAX: usize = 512;
+/// How long a new generation is on probation, in milliseconds, and the faults that end it early, if most calls failed.
+pub const PROBATION_MS: u64 = 60_000;
+pub const PROBATION_FAULTS: u64 = 10;
+/// Compiled components that are kept on disk.
+pub const COMPILED_ENTRIES_MAX: usize = 64;

@@ -1,0 +1,15 @@
+//! The words of the house as values: names, events, conditions, reads and limits.
+//!
+//! Nothing here does I/O, waits, or knows a framework. **Invariant:** a value of these types is well formed: it was
+//! parsed at the door, so no room above checks it again.
+
+mod condition;
+mod event;
+pub mod limits;
+mod names;
+mod read;
+
+pub use condition::{Condition, Conflict, Expected};
+pub use event::{Event, EventId, Metadata, NewEvent, Payload, Position, Sequence, Version};
+pub use names::{EventType, NameError, PluginName, StreamName, Tag, TopicName};
+pub use read::{Direction, Filter, Page, Read, Scope};

@@ -1,0 +1,210 @@
+//! One warm guest: made from a blueprint, called within bounds, and thrown away when anything went wrong in it.
+//!
+//! **Invariant:** every entry into a guest stands between `begin` and `end`: fuel or deadline set before it, the outcome
+//! told apart after it. A component that trapped is never entered again.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::component::{Component, InstancePre};
+use wasmtime::{Engine, Store, Trap};
+use wasmtime_wasi::I32Exit;
+
+use super::bindings::exports::weir::plugin::{lifecycle, sinking, validating};
+use super::guest::{CpuSpent, Guest, link_error, linker, on_tick, one_line};
+use super::http::HttpDoor;
+use super::reporter::{Reporter, lock};
+use super::sidecar::Bounds;
+use super::{Fault, Kind, LoadError};
+use crate::model::TopicName;
+use crate::model::limits::GUEST_FUEL_PER_SLICE;
+
+/// A linked component: what all instances of one generation are made from.
+pub(super) struct Linked {
+    pub kind: Kind,
+    engine: Engine,
+    pre: InstancePre<Guest>,
+    lifecycle: lifecycle::GuestIndices,
+    exports: ExportIndices,
+}
+
+enum ExportIndices {
+    Validating(validating::GuestIndices),
+    Sinking(sinking::GuestIndices),
+}
+
+impl Linked {
+    /// Links a component, and checks that its functions have the types of the contract.
+    pub fn new(engine: &Engine, component: &Component, kind: Kind) -> Result<Self, LoadError> {
+        let pre = linker(engine, kind).and_then(|linker| linker.instantiate_pre(component)).map_err(link_error)?;
+        let exports = match kind {
+            Kind::Validator => ExportIndices::Validating(validating::GuestIndices::new(&pre).map_err(link_error)?),
+            Kind::Sink => ExportIndices::Sinking(sinking::GuestIndices::new(&pre).map_err(link_error)?),
+            Kind::Upcaster | Kind::Decider | Kind::Projection | Kind::ProcessManager => {
+                return Err(LoadError::Unsupported(kind));
+            }
+        };
+        let lifecycle = lifecycle::GuestIndices::new(&pre).map_err(link_error)?;
+        Ok(Self { kind, engine: engine.clone(), pre, lifecycle, exports })
+    }
+}
+
+/// How to make instances of one generation.
+pub(super) struct Blueprint {
+    pub linked: Arc<Linked>,
+    pub bounds: Bounds,
+    pub reporter: Arc<Reporter>,
+    pub http: Option<HttpDoor>,
+    pub config_json: String,
+}
+
+/// What a new instance did wrong.
+pub(super) enum StartError {
+    Fault(Fault),
+    /// `init` said no.
+    Refused(String),
+}
+
+impl From<Fault> for StartError {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+impl From<StartError> for Fault {
+    fn from(error: StartError) -> Self {
+        match error {
+            StartError::Fault(fault) => Fault::Start(fault.to_string()),
+            StartError::Refused(text) => Fault::Start(format!("init refused: {text}")),
+        }
+    }
+}
+
+impl Blueprint {
+    /// An instance that nothing was called in yet.
+    pub async fn bare(&self) -> Result<Instance, Fault> {
+        let linked = &self.linked;
+        let guest = Guest::new(linked.kind, &self.bounds, &self.reporter, self.http.clone());
+        let mut store = Store::new(&linked.engine, guest);
+        store.limiter(|guest| &mut guest.memory);
+        store.set_hostcall_fuel(self.bounds.output_bytes_max);
+        if linked.kind.is_pure() {
+            store.fuel_async_yield_interval(Some(GUEST_FUEL_PER_SLICE)).map_err(start_fault)?;
+        } else {
+            let cpu_ms = self.bounds.cpu_ms_per_call;
+            store.epoch_deadline_callback(move |store| on_tick(store, cpu_ms));
+        }
+        begin(&mut store, linked.kind, &self.bounds)?;
+        let load = async {
+            let instance = linked.pre.instantiate_async(&mut store).await?;
+            let lifecycle = linked.lifecycle.load(&mut store, &instance)?;
+            let exports = match &linked.exports {
+                ExportIndices::Validating(indices) => Exports::Validating(indices.load(&mut store, &instance)?),
+                ExportIndices::Sinking(indices) => Exports::Sinking(indices.load(&mut store, &instance)?),
+            };
+            Ok((lifecycle, exports))
+        };
+        let loaded = within(self.bounds.call_timeout_ms, load).await;
+        let (lifecycle, exports) = end(&store, &self.bounds, loaded)?;
+        Ok(Instance { store, kind: linked.kind, lifecycle, exports, known: HashMap::new(), calls: 0 })
+    }
+
+    /// An instance that has its config and is ready for calls.
+    pub async fn instance(&self) -> Result<Instance, StartError> {
+        let mut instance = self.bare().await?;
+        instance.begin(&self.bounds)?;
+        let lifecycle = instance.lifecycle.clone();
+        let answer =
+            within(self.bounds.call_timeout_ms, lifecycle.call_init(&mut instance.store, &self.config_json)).await;
+        let answer = instance.end(&self.bounds, answer)?;
+        answer.map_err(|text| StartError::Refused(super::reporter::clean(&text)))?;
+        Ok(instance)
+    }
+}
+
+pub(super) struct Instance {
+    pub store: Store<Guest>,
+    kind: Kind,
+    pub lifecycle: lifecycle::Guest,
+    pub exports: Exports,
+    /// Topics that this instance was configured with, and the revision of each.
+    pub known: HashMap<TopicName, u64>,
+    pub calls: u32,
+}
+
+#[derive(Clone)]
+pub(super) enum Exports {
+    Validating(validating::Guest),
+    Sinking(sinking::Guest),
+}
+
+impl Instance {
+    /// Sets what one call may use up.
+    pub fn begin(&mut self, bounds: &Bounds) -> Result<(), Fault> {
+        self.calls += 1;
+        begin(&mut self.store, self.kind, bounds)
+    }
+
+    /// Says what a call's outcome means.
+    pub fn end<T>(&self, bounds: &Bounds, outcome: Outcome<T>) -> Result<T, Fault> {
+        end(&self.store, bounds, outcome)
+    }
+}
+
+/// The answer of a guest, or the failure of its call, or the milliseconds that it had and overran.
+pub(super) type Outcome<T> = Result<Result<T, wasmtime::Error>, u64>;
+
+/// Waits for a call, but not for ever: fuel and ticks do not see a guest that waits in a host function.
+pub(super) async fn within<T>(timeout_ms: u64, call: impl Future<Output = wasmtime::Result<T>>) -> Outcome<T> {
+    tokio::time::timeout(Duration::from_millis(timeout_ms), call).await.map_err(|_| timeout_ms)
+}
+
+fn begin(store: &mut Store<Guest>, kind: Kind, bounds: &Bounds) -> Result<(), Fault> {
+    if kind.is_pure() {
+        store.set_fuel(bounds.fuel_per_call).map_err(start_fault)?;
+    } else {
+        store.set_epoch_deadline(1);
+        store.data_mut().cpu.reset();
+    }
+    let guest = store.data_mut();
+    guest.memory.denied = false;
+    lock(&guest.last_words).clear();
+    Ok(())
+}
+
+fn end<T>(store: &Store<Guest>, bounds: &Bounds, outcome: Outcome<T>) -> Result<T, Fault> {
+    let error = match outcome {
+        Ok(Ok(answer)) => return Ok(answer),
+        Ok(Err(error)) => error,
+        Err(timeout_ms) => return Err(Fault::Timeout(timeout_ms)),
+    };
+    let guest = store.data();
+    if let Some(spent) = error.downcast_ref::<CpuSpent>() {
+        return Err(Fault::Cpu(spent.to_string()));
+    }
+    if let Some(I32Exit(code)) = error.downcast_ref::<I32Exit>() {
+        return Err(Fault::Trap(format!("it called exit({code})")));
+    }
+    let trap = error.downcast_ref::<Trap>();
+    if trap == Some(&Trap::OutOfFuel) {
+        return Err(Fault::Cpu(format!("{} instructions", bounds.fuel_per_call)));
+    }
+    // A guest that was refused memory mostly panics or hits `unreachable`: the memory is what to mend.
+    if guest.memory.denied {
+        return Err(Fault::Memory(bounds.memory_bytes_max));
+    }
+    match trap {
+        Some(trap) => {
+            let last_words = lock(&guest.last_words);
+            let said = if last_words.is_empty() { String::new() } else { format!(" ({})", &*last_words) };
+            Err(Fault::Trap(format!("{trap}{said}")))
+        }
+        // What is no trap went wrong at the border: text that is not UTF-8, a list outside of memory, an unknown case.
+        None => Err(Fault::Answer(one_line(&error))),
+    }
+}
+
+fn start_fault(error: wasmtime::Error) -> Fault {
+    Fault::Start(one_line(&error))
+}

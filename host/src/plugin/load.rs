@@ -1,0 +1,140 @@
+//! From a file to a generation that may serve: pin → form → componentise → kind → compile → link → describe → grants →
+//! init → rehearse → warm. Each step either holds or ends with one clear sentence; nothing here touches what serves now.
+
+use sha2::{Digest, Sha256};
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::cache::Cache;
+use super::engines::Engines;
+use super::generation::Generation;
+use super::http::HttpDoor;
+use super::instance::{Blueprint, Linked, StartError};
+use super::manifest::Manifest;
+use super::pool::Pool;
+use super::rehearse::rehearse;
+use super::reporter::Reporter;
+use super::sidecar::Bounds;
+use super::workshop::Workshop;
+use super::{
+    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Sidecar, Validator, hex, inspect,
+};
+use crate::model::limits::{PLUGIN_TRIAL_MS, PREWARMED_INSTANCES};
+
+/// Makes generations. It holds all that is shared between plugins.
+pub(super) struct Loader {
+    engines: Arc<Engines>,
+    workshop: Workshop,
+    cache: Arc<Cache>,
+    http: Arc<dyn HttpClient>,
+}
+
+/// A file to be tried, with what the operator says about it.
+pub(super) struct Candidate {
+    pub name: String,
+    pub bytes: Cow<'static, [u8]>,
+    /// SHA-256 of `bytes`, in hex.
+    pub digest: String,
+    pub sidecar: Sidecar,
+    pub source: &'static str,
+}
+
+/// The SHA-256 of a component file, in hex.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+impl Loader {
+    pub fn new(cache: Cache, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
+        Ok(Self { engines: Arc::new(Engines::new()?), workshop: Workshop::new()?, cache: Arc::new(cache), http })
+    }
+
+    /// From now on loading gives way to requests.
+    pub fn step_back(&self) {
+        self.workshop.step_back();
+    }
+
+    pub async fn load(&self, candidate: Candidate, rehearsal: &dyn Rehearsal) -> Result<Arc<Generation>, LoadError> {
+        let started = Instant::now();
+        let Candidate { name, bytes, digest, sidecar, source } = candidate;
+        if let Some(pinned) = sidecar.pin().filter(|pinned| *pinned != digest) {
+            return Err(LoadError::Pin { found: digest, pinned });
+        }
+        let (linked, cached) = self.link(name.clone(), bytes).await?;
+        let compiled = started.elapsed();
+        let trial = self.try_out(name, digest, linked, &sidecar, source, rehearsal);
+        let trial = tokio::time::timeout(Duration::from_millis(PLUGIN_TRIAL_MS), trial).await;
+        let generation = trial.map_err(|_| LoadError::Trial(PLUGIN_TRIAL_MS))??;
+        let (compile_ms, total_ms) = (compiled.as_millis(), started.elapsed().as_millis());
+        let PluginId { name, version, digest } = &generation.id;
+        tracing::info!(plugin = name, version, digest, kind = ?generation.kind, cached, compile_ms, total_ms, "plugin loaded");
+        Ok(generation)
+    }
+
+    /// All that is heavy and needs no runtime.
+    async fn link(&self, name: String, bytes: Cow<'static, [u8]>) -> Result<(Linked, bool), LoadError> {
+        let (engines, cache) = (self.engines.clone(), self.cache.clone());
+        let job = move || {
+            let component = match inspect::form(&name, &bytes)? {
+                inspect::Form::Component => bytes,
+                inspect::Form::ModuleWithType => Cow::Owned(inspect::componentise(&bytes)?),
+            };
+            let kind = inspect::kind(&component)?;
+            if !matches!(kind, Kind::Validator | Kind::Sink) {
+                return Err(LoadError::Unsupported(kind));
+            }
+            let engine = engines.of(kind);
+            let (component, cached) = cache.compiled(engine, &component)?;
+            Ok((Linked::new(engine, &component, kind)?, cached))
+        };
+        self.workshop.run(job).await
+    }
+
+    /// All that runs the guest.
+    async fn try_out(
+        &self,
+        name: String,
+        digest: String,
+        linked: Linked,
+        sidecar: &Sidecar,
+        source: &'static str,
+        rehearsal: &dyn Rehearsal,
+    ) -> Result<Arc<Generation>, LoadError> {
+        let kind = linked.kind;
+        let linked = Arc::new(linked);
+        let bounds = Bounds::of(kind, &sidecar.limits);
+        let id = PluginId { name, version: String::new(), digest };
+        let reporter = |id: &PluginId| Arc::new(Reporter::new(id.clone(), bounds.log_lines_per_second));
+        let (linked_here, http, config_json) = (linked.clone(), None, "{}".to_owned());
+        let shut =
+            Blueprint { linked: linked_here, bounds: bounds.clone(), reporter: reporter(&id), http, config_json };
+        let manifest = Manifest::ask(&shut).await?;
+
+        let id = PluginId { version: manifest.version.clone(), ..id };
+        let grant = HttpGrant::meet(&manifest.http, &sidecar.grants);
+        let http = (kind == Kind::Sink).then(|| HttpDoor {
+            client: self.http.clone(),
+            grant: Arc::new(grant.clone()),
+            timeout_ms_max: bounds.call_timeout_ms,
+            response_bytes_max: bounds.response_bytes_max,
+        });
+        let reporter = reporter(&id);
+        let pool = Pool::new(Blueprint { linked, bounds, reporter, http, config_json: sidecar.config_json()? });
+        pool.warm(1).await.map_err(start_error)?;
+        let generation = Generation::new(id, manifest, grant, sidecar.on_trap, pool, source);
+        if kind == Kind::Validator {
+            rehearse(&Validator::new(generation.clone()), rehearsal).await?;
+        }
+        generation.pool.warm(PREWARMED_INSTANCES).await.map_err(start_error)?;
+        Ok(generation)
+    }
+}
+
+fn start_error(error: StartError) -> LoadError {
+    match error {
+        StartError::Fault(Fault::Start(text)) => LoadError::Init(text),
+        StartError::Fault(fault) => LoadError::Start(fault),
+        StartError::Refused(text) => LoadError::Init(text),
+    }
+}

@@ -1,0 +1,114 @@
+//! What a plugin says of itself, checked: `describe()` is a guest's word, and so never trusted to be small or sane.
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::bindings::exports::weir::plugin::lifecycle as wit;
+use super::instance::{Blueprint, within};
+use super::reporter::clean;
+use super::sidecar::HttpAllow;
+use super::{Interest, LoadError, grants};
+use crate::model::limits::{MANIFEST_ENTRIES_MAX, MANIFEST_TEXT_BYTES_MAX};
+use crate::model::{EventType, TopicName};
+
+pub(super) struct Manifest {
+    pub name: String,
+    pub version: String,
+    pub description: String,
+    pub interests: Interests,
+    pub http: Vec<HttpAllow>,
+    /// All wishes as short texts.
+    pub wishes: Vec<String>,
+}
+
+impl Manifest {
+    /// Asks a throw-away instance. `blueprint` has no doors: a guest that tries one here is refused.
+    pub async fn ask(blueprint: &Blueprint) -> Result<Self, LoadError> {
+        let mut instance = blueprint.bare().await.map_err(LoadError::Describe)?;
+        instance.begin(&blueprint.bounds).map_err(LoadError::Describe)?;
+        let lifecycle = instance.lifecycle.clone();
+        let outcome = within(blueprint.bounds.call_timeout_ms, lifecycle.call_describe(&mut instance.store)).await;
+        let manifest = instance.end(&blueprint.bounds, outcome).map_err(LoadError::Describe)?;
+        Self::check(manifest)
+    }
+
+    fn check(manifest: wit::Manifest) -> Result<Self, LoadError> {
+        let refuse = |what: String| Err(LoadError::Manifest(what));
+        let texts = [("name", &manifest.name), ("version", &manifest.version), ("description", &manifest.description)];
+        for (key, text) in texts {
+            if text.len() > MANIFEST_TEXT_BYTES_MAX {
+                return refuse(format!("its {key} is {} bytes long", text.len()));
+            }
+        }
+        if manifest.name.trim().is_empty() || manifest.version.trim().is_empty() {
+            return refuse("it has no name or no version".into());
+        }
+        if manifest.interests.len() > MANIFEST_ENTRIES_MAX || manifest.wishes.len() > MANIFEST_ENTRIES_MAX {
+            return refuse(format!("more than {MANIFEST_ENTRIES_MAX} interests or wishes"));
+        }
+        let interests = manifest.interests.into_iter();
+        let interests =
+            interests.map(|i| Interest { topics: i.topics, event_types: i.event_types }).collect::<Vec<_>>();
+        let (mut http, mut wishes) = (Vec::new(), Vec::new());
+        for wish in manifest.wishes {
+            wishes.push(match wish {
+                wit::Wish::Http(wish) => {
+                    let text = grants::show(&wish.host, &wish.methods);
+                    http.push(HttpAllow { host: wish.host, methods: wish.methods });
+                    text
+                }
+                wit::Wish::Secret(name) => format!("secret {name}"),
+                wit::Wish::Append(topic) => format!("append {topic}"),
+            });
+        }
+        Ok(Self {
+            name: clean(&manifest.name),
+            version: clean(&manifest.version),
+            description: clean(&manifest.description),
+            interests: Interests::new(&interests)?,
+            http,
+            wishes: wishes.iter().map(|wish| clean(wish)).collect(),
+        })
+    }
+}
+
+/// Which events a plugin asked to see. No interests at all, and empty lists in one, mean all.
+pub(super) struct Interests(Vec<(Option<GlobSet>, Option<GlobSet>)>);
+
+impl Interests {
+    pub fn new(interests: &[Interest]) -> Result<Self, LoadError> {
+        let pairs = interests.iter().map(|i| Ok((globs(&i.topics)?, globs(&i.event_types)?)));
+        Ok(Self(pairs.collect::<Result<_, LoadError>>()?))
+    }
+
+    pub fn in_topic(&self, topic: &TopicName) -> bool {
+        self.0.is_empty() || self.0.iter().any(|(topics, _)| matches(topics, topic.as_str()))
+    }
+
+    pub fn matches(&self, topic: &TopicName, event_type: &EventType) -> bool {
+        let of_both = |(topics, types): &(Option<GlobSet>, Option<GlobSet>)| {
+            matches(topics, topic.as_str()) && matches(types, event_type.as_str())
+        };
+        self.0.is_empty() || self.0.iter().any(of_both)
+    }
+}
+
+fn matches(globs: &Option<GlobSet>, text: &str) -> bool {
+    globs.as_ref().is_none_or(|globs| globs.is_match(text))
+}
+
+fn globs(patterns: &[String]) -> Result<Option<GlobSet>, LoadError> {
+    if patterns.is_empty() || patterns.iter().any(|pattern| pattern == "*") {
+        return Ok(None);
+    }
+    if patterns.len() > MANIFEST_ENTRIES_MAX {
+        return Err(LoadError::Manifest(format!("more than {MANIFEST_ENTRIES_MAX} globs in one interest")));
+    }
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let bad = |error: globset::Error| {
+            LoadError::Manifest(clean(&format!("the interest '{pattern}' is no glob: {}", error.kind())))
+        };
+        set.add(GlobBuilder::new(pattern).literal_separator(false).build().map_err(bad)?);
+    }
+    set.build().map(Some).map_err(|error| LoadError::Manifest(clean(&error.to_string())))
+}

@@ -1,0 +1,59 @@
+//! The plugin room: WebAssembly components that are loaded, called with limits, replaced while calls run, and never
+//! trusted. It hands back what a guest returned; what that means is decided above.
+//!
+//! No WIT type and no wasmtime type leaves this room. **Invariant:** whatever a guest does (traps, loops, grows, lies),
+//! only its own call fails.
+
+mod bindings;
+mod cache;
+mod config;
+mod directory;
+mod engines;
+mod generation;
+mod grants;
+mod guest;
+mod http;
+mod inspect;
+mod instance;
+mod load;
+mod load_error;
+mod manifest;
+mod memory;
+mod plugins;
+mod pool;
+mod refresh;
+mod rehearse;
+mod reporter;
+mod sidecar;
+mod sink;
+mod slot;
+mod validator;
+mod wasi;
+mod watch;
+mod words;
+mod workshop;
+
+pub use config::{Embedded, PluginsConfig, PluginsError};
+pub use load_error::LoadError;
+pub use plugins::{PluginMetric, Plugins};
+pub use reporter::Metric;
+pub use sidecar::{Grants, HttpAllow, OnTrap, PluginLimits, Sidecar};
+pub use sink::Sink;
+pub use validator::Validator;
+pub use words::{
+    Fault, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, HttpRule, Interest, Kind, PluginError,
+    PluginId, PluginStatus, Receipt, Refusal, Rehearsal, Rest, Serving, State, Target, TopicSetting, Verdict,
+};
+
+/// Unix milliseconds: for people and for sinks, never for a decision.
+fn now_ms() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The plugins of one server: which serve now, and what became of the others. The only handle that other rooms hold.
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
+use std::sync::{Arc, Mutex, RwLock};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::cache::Cache;
+use super::directory::Files;
+use super::load::Loader;
+use super::reporter::lock;
+use super::slot::{Role, Slot};
+use super::{HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, Rehearsal, Sink, Validator};
+
+/// Cheap to clone; all clones are the same plugins.
+#[derive(Clone)]
+pub struct Plugins {
+    pub(super) room: Arc<Room>,
+}
+
+pub(super) struct Room {
+    pub config: PluginsConfig,
+    pub loader: Loader,
+    slots: Mutex<BTreeMap<String, Slot>>,
+    serving: RwLock<Snapshot>,
+    changes: watch::Sender<u64>,
+    pub stop: watch::Sender<bool>,
+    watcher: Mutex<Option<JoinHandle<()>>>,
+}
+
+/// What serves, ready to be handed out without a look at the slots.
+#[derive(Clone, Default)]
+struct Snapshot {
+    validators: Arc<[Arc<Validator>]>,
+    sinks: Arc<HashMap<String, Arc<Sink>>>,
+}
+
+/// A counter or gauge of a plugin's own.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PluginMetric {
+    pub plugin: PluginId,
+    pub name: String,
+    pub value: Metric,
+}
+
+impl Plugins {
+    /// Makes the engines and the directories. Nothing is loaded yet.
+    pub fn new(config: PluginsConfig, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
+        make_dir(&config.dir)?;
+        let loader = Loader::new(Cache::open(&config.cache_dir)?, http)?;
+        let room = Room {
+            config,
+            loader,
+            slots: Mutex::default(),
+            serving: RwLock::default(),
+            changes: watch::channel(0).0,
+            stop: watch::channel(false).0,
+            watcher: Mutex::default(),
+        };
+        Ok(Self { room: Arc::new(room) })
+    }
+
+    /// Loads what there is, once; then watches the directory until `stop`.
+    pub async fn start(&self, rehearsal: Arc<dyn Rehearsal>) {
+        let watch = super::watch::begin(self.room.clone(), rehearsal).await;
+        *lock(&self.room.watcher) = Some(tokio::spawn(watch));
+    }
+
+    /// Those that serve, sorted by name. What is handed out stays whole while plugins change.
+    pub fn validators(&self) -> Arc<[Arc<Validator>]> {
+        self.room.snapshot().validators
+    }
+
+    pub fn validator(&self, name: &str) -> Option<Arc<Validator>> {
+        self.validators().iter().find(|validator| validator.id().name == name).cloned()
+    }
+
+    pub fn sink(&self, name: &str) -> Option<Arc<Sink>> {
+        self.room.snapshot().sinks.get(name).cloned()
+    }
+
+    /// Every plugin that was seen, sorted by name.
+    pub fn list(&self) -> Vec<PluginStatus> {
+        lock(&self.room.slots).iter().map(|(name, slot)| slot.status(name)).collect()
+    }
+
+    /// The counters and gauges of those that serve.
+    pub fn metrics(&self) -> Vec<PluginMetric> {
+        let slots = lock(&self.room.slots);
+        let active = slots.values().filter_map(|slot| slot.serving.as_ref()).map(|active| &active.generation);
+        let metrics = active.flat_map(|generation| {
+            let metrics = generation.pool.blueprint.reporter.metrics();
+            metrics.into_iter().map(|(name, value)| PluginMetric { plugin: generation.id.clone(), name, value })
+        });
+        metrics.collect()
+    }
+
+    /// Grows whenever what serves, or what the list says, has changed.
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.room.changes.subscribe()
+    }
+
+    /// Ends the watching. What serves goes on serving.
+    pub async fn stop(&self) {
+        self.room.stop.send_replace(true);
+        let watcher = lock(&self.room.watcher).take();
+        if let Some(watcher) = watcher {
+            // It ends by itself; a panic in it was reported when it happened.
+            let _ = watcher.await;
+        }
+    }
+}
+
+impl Room {
+    fn snapshot(&self) -> Snapshot {
+        self.serving.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    /// Looks at the slots, and changes nothing.
+    pub fn look<T>(&self, look: impl FnOnce(&BTreeMap<String, Slot>) -> T) -> T {
+        look(&lock(&self.slots))
+    }
+
+    /// Notes that the files of a slot changed and say the same as before: nothing that anybody sees.
+    pub fn seen(&self, name: &str, files: Files) {
+        if let Some(slot) = lock(&self.slots).get_mut(name) {
+            slot.files = Some(files);
+        }
+    }
+
+    /// Plugins whose new generation fails most of its calls.
+    pub fn failing(&self) -> Vec<String> {
+        let mut slots = lock(&self.slots);
+        slots.iter_mut().filter_map(|(name, slot)| slot.is_failing().then(|| name.clone())).collect()
+    }
+
+    /// Changes slots, and then lets everybody see it at once.
+    pub fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Slot>) -> T) -> T {
+        let mut slots = lock(&self.slots);
+        let done = change(&mut slots);
+        let (mut validators, mut sinks) = (Vec::new(), HashMap::new());
+        for (name, slot) in slots.iter() {
+            match slot.serving.as_ref().map(|active| &active.role) {
+                Some(Role::Validator(validator)) => validators.push(validator.clone()),
+                Some(Role::Sink(sink)) => drop(sinks.insert(name.clone(), sink.clone())),
+                None => {}
+            }
+        }
+        let snapshot = Snapshot { validators: validators.into(), sinks: Arc::new(sinks) };
+        *self.serving.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = snapshot;
+        drop(slots);
+        self.changes.send_modify(|count| *count += 1);
+        done
+    }
+}
+
+fn make_dir(path: &Path) -> Result<(), PluginsError> {
+    std::fs::create_dir_all(path).map_err(|source| PluginsError::Directory { path: path.to_owned(), source })
+}

@@ -1,0 +1,136 @@
+//! The warm instances of one generation: a bounded number, handed out last-in first-out, with a bounded queue before them.
+//!
+//! **Invariant:** an instance comes back only after a call that ended well. Whoever drops its seat otherwise (trap,
+//! timeout, wrong answer, a request that was given up) leaves the instance to die, and a fresh one is made in its place.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::Fault;
+use super::instance::{Blueprint, Instance};
+use super::reporter::lock;
+use crate::model::limits::INSTANCE_CALLS_MAX;
+
+pub(super) struct Pool {
+    me: Weak<Pool>,
+    pub blueprint: Blueprint,
+    idle: Mutex<Vec<Instance>>,
+    turns: Semaphore,
+    waiting: AtomicUsize,
+}
+
+/// The right to use one instance. Give it back with `Seat::keep`; to drop it is to discard the instance.
+pub(super) struct Seat<'p> {
+    pool: &'p Pool,
+    _turn: SemaphorePermit<'p>,
+    kept: bool,
+}
+
+impl Pool {
+    pub fn new(blueprint: Blueprint) -> Arc<Self> {
+        let turns = Semaphore::new(blueprint.bounds.instances_max.min(Semaphore::MAX_PERMITS));
+        Arc::new_cyclic(|me| Self {
+            me: me.clone(),
+            blueprint,
+            idle: Mutex::default(),
+            turns,
+            waiting: AtomicUsize::new(0),
+        })
+    }
+
+    /// A warm instance, or a new one, or a place in the queue.
+    pub async fn checkout(&self) -> Result<(Instance, Seat<'_>), Fault> {
+        let turn = match self.turns.try_acquire() {
+            Ok(turn) => turn,
+            Err(_) => self.queue().await?,
+        };
+        let idle = lock(&self.idle).pop();
+        let mut seat = Seat { pool: self, _turn: turn, kept: false };
+        let instance = match idle {
+            Some(instance) => instance,
+            None => {
+                // If making one fails there is nothing to replace.
+                seat.kept = true;
+                let instance = self.blueprint.instance().await?;
+                seat.kept = false;
+                instance
+            }
+        };
+        Ok((instance, seat))
+    }
+
+    async fn queue(&self) -> Result<SemaphorePermit<'_>, Fault> {
+        struct Waits<'a>(&'a AtomicUsize);
+        impl Drop for Waits<'_> {
+            fn drop(&mut self) {
+                self.0.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+        let queue_max = self.blueprint.bounds.queue_calls_max;
+        let before = self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waits = Waits(&self.waiting);
+        if before >= queue_max {
+            return Err(Fault::Busy(before));
+        }
+        let wait = Duration::from_millis(self.blueprint.bounds.call_timeout_ms);
+        match tokio::time::timeout(wait, self.turns.acquire()).await {
+            Ok(Ok(turn)) => Ok(turn),
+            Ok(Err(_)) | Err(_) => Err(Fault::Busy(self.waiting.load(Ordering::Relaxed))),
+        }
+    }
+
+    /// Makes instances until so many are idle.
+    pub async fn warm(&self, instances: usize) -> Result<(), super::instance::StartError> {
+        while lock(&self.idle).len() < instances.min(self.blueprint.bounds.instances_max) {
+            let instance = self.blueprint.instance().await?;
+            lock(&self.idle).push(instance);
+        }
+        Ok(())
+    }
+
+    /// Instances that exist now, idle or busy.
+    pub fn alive(&self) -> usize {
+        self.busy() + lock(&self.idle).len()
+    }
+
+    fn busy(&self) -> usize {
+        self.blueprint.bounds.instances_max.saturating_sub(self.turns.available_permits())
+    }
+
+    /// Replaces a discarded instance in the background, so that the next call finds a warm one.
+    fn refill(&self) {
+        let (Some(pool), Ok(runtime)) = (self.me.upgrade(), tokio::runtime::Handle::try_current()) else { return };
+        runtime.spawn(async move {
+            // A turn is held while it is made, so that there are never more instances than allowed.
+            let Ok(_turn) = pool.turns.try_acquire() else { return };
+            if pool.alive() > pool.blueprint.bounds.instances_max {
+                return;
+            }
+            match pool.blueprint.instance().await {
+                Ok(instance) => lock(&pool.idle).push(instance),
+                // The next call tries again, and reports it.
+                Err(error) => tracing::debug!(fault = %Fault::from(error), "no instance in reserve"),
+            }
+        });
+    }
+}
+
+impl Seat<'_> {
+    /// Puts the instance back for the next call, or replaces it when it has served its time.
+    pub fn keep(mut self, instance: Instance) {
+        if instance.calls < INSTANCE_CALLS_MAX {
+            lock(&self.pool.idle).push(instance);
+            self.kept = true;
+        }
+    }
+}
+
+impl Drop for Seat<'_> {
+    fn drop(&mut self) {
+        if !self.kept {
+            self.pool.refill();
+        }
+    }
+}

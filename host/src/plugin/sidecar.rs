@@ -1,0 +1,178 @@
+//! The operator's side-car, `<name>.toml`: whether a plugin runs, with which config, what it is granted and its limits.
+//!
+//! What the author says stands in `describe()` instead. No side-car means: enabled, default limits, no grants.
+
+use serde::Deserialize;
+
+use super::{Kind, LoadError};
+use crate::model::limits;
+
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all = "snake_case")]
+pub struct Sidecar {
+    /// Default true.
+    pub enabled: bool,
+    /// `sha256:<hex>`: only the file with this digest is taken. Default: any file.
+    pub digest: Option<String>,
+    /// What the failure of a validator means for the events it was asked about. Default: reject.
+    pub on_trap: OnTrap,
+    /// Handed to the plugin's `init` as JSON. Default: `{}`.
+    pub config: toml::Table,
+    pub grants: Grants,
+    pub limits: PluginLimits,
+}
+
+/// What a validator's failure means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnTrap {
+    /// Fail closed: what could not be checked is not taken.
+    #[default]
+    Reject,
+    Accept,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grants {
+    /// Where requests may go. Default: nowhere.
+    pub http: Vec<HttpAllow>,
+    /// Addresses that are not public may be called too. Default false.
+    pub private_addresses: bool,
+    /// Names of secrets. Read, and not used yet.
+    pub secrets: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HttpAllow {
+    /// A host name, `*.suffix`, or `*`.
+    pub host: String,
+    /// Default: any method.
+    #[serde(default)]
+    pub methods: Vec<String>,
+}
+
+/// Bounds of one plugin; what is not set has the default of model/limits.rs, which may depend on the kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PluginLimits {
+    pub memory_bytes_max: Option<u64>,
+    pub fuel_per_call: Option<u64>,
+    pub cpu_ms_per_call: Option<u64>,
+    pub call_timeout_ms: Option<u64>,
+    pub instances_max: Option<usize>,
+    pub queue_calls_max: Option<usize>,
+    pub output_bytes_max: Option<usize>,
+    pub response_bytes_max: Option<u64>,
+    pub log_lines_per_second: Option<u32>,
+}
+
+impl Default for Sidecar {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            digest: None,
+            on_trap: OnTrap::default(),
+            config: toml::Table::new(),
+            grants: Grants::default(),
+            limits: PluginLimits::default(),
+        }
+    }
+}
+
+impl Sidecar {
+    /// Parses a side-car; `file` is how errors name it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, LoadError> {
+        let sidecar: Self = toml::from_str(text).map_err(|error| {
+            let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
+            let message = error.message().replace('\n', " ");
+            LoadError::Sidecar(format!("{file}, line {line}: {message}"))
+        })?;
+        sidecar.check().map_err(|why| LoadError::Sidecar(format!("{file}: {why}")))?;
+        Ok(sidecar)
+    }
+
+    /// A plugin that may send requests anywhere public, with any method.
+    pub fn with_http_anywhere() -> Self {
+        let grants = Grants { http: vec![HttpAllow { host: "*".into(), methods: Vec::new() }], ..Default::default() };
+        Self { grants, ..Default::default() }
+    }
+
+    fn check(&self) -> Result<(), String> {
+        if let Some(digest) = &self.digest {
+            let hex = digest.strip_prefix("sha256:").unwrap_or("");
+            if hex.len() != 64 || !hex.bytes().all(|b| b.is_ascii_hexdigit()) {
+                return Err(format!("digest = \"{digest}\" must be \"sha256:\" and 64 hex digits"));
+            }
+        }
+        for allow in &self.grants.http {
+            let name = allow.host.strip_prefix("*.").unwrap_or(&allow.host);
+            let letters = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b':'));
+            if allow.host != "*" && (name.is_empty() || !letters) {
+                return Err(format!(
+                    "grants.http: host = \"{}\" must be a host name, \"*.suffix\" or \"*\"",
+                    allow.host
+                ));
+            }
+        }
+        let limits = &self.limits;
+        let zero = [
+            ("memory_bytes_max", limits.memory_bytes_max == Some(0)),
+            ("fuel_per_call", limits.fuel_per_call == Some(0)),
+            ("cpu_ms_per_call", limits.cpu_ms_per_call == Some(0)),
+            ("call_timeout_ms", limits.call_timeout_ms == Some(0)),
+            ("instances_max", limits.instances_max == Some(0)),
+            ("output_bytes_max", limits.output_bytes_max == Some(0)),
+        ];
+        match zero.iter().find(|(_, zero)| *zero) {
+            Some((key, _)) => Err(format!("limits.{key} must be more than 0")),
+            None => Ok(()),
+        }
+    }
+
+    /// The digest that the operator pins, in lower-case hex.
+    pub(super) fn pin(&self) -> Option<String> {
+        self.digest.as_ref()?.strip_prefix("sha256:").map(str::to_ascii_lowercase)
+    }
+
+    pub(super) fn config_json(&self) -> Result<String, LoadError> {
+        serde_json::to_string(&self.config).map_err(|error| LoadError::Sidecar(format!("config: {error}")))
+    }
+}
+
+/// The bounds of one generation, all settled.
+#[derive(Debug, Clone)]
+pub(super) struct Bounds {
+    pub memory_bytes_max: u64,
+    pub fuel_per_call: u64,
+    pub cpu_ms_per_call: u64,
+    pub call_timeout_ms: u64,
+    pub instances_max: usize,
+    pub queue_calls_max: usize,
+    pub output_bytes_max: usize,
+    pub response_bytes_max: u64,
+    pub log_lines_per_second: u32,
+}
+
+impl Bounds {
+    pub fn of(kind: Kind, limits: &PluginLimits) -> Self {
+        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
+        let (timeout, instances) = if kind.is_pure() {
+            (limits::GUEST_CALL_TIMEOUT_MS, (2 * cores).max(limits::PURE_INSTANCES_MIN))
+        } else {
+            (limits::SINK_CALL_TIMEOUT_MS, limits::SINK_INSTANCES)
+        };
+        Self {
+            memory_bytes_max: limits.memory_bytes_max.unwrap_or(limits::GUEST_MEMORY_BYTES),
+            fuel_per_call: limits.fuel_per_call.unwrap_or(limits::GUEST_FUEL_PER_CALL),
+            cpu_ms_per_call: limits.cpu_ms_per_call.unwrap_or(limits::GUEST_CPU_MS_PER_CALL),
+            call_timeout_ms: limits.call_timeout_ms.unwrap_or(timeout),
+            instances_max: limits.instances_max.unwrap_or(instances),
+            queue_calls_max: limits.queue_calls_max.unwrap_or(limits::GUEST_QUEUE_CALLS),
+            output_bytes_max: limits.output_bytes_max.unwrap_or(limits::GUEST_OUTPUT_BYTES),
+            response_bytes_max: limits.response_bytes_max.unwrap_or(limits::GUEST_RESPONSE_BYTES),
+            log_lines_per_second: limits.log_lines_per_second.unwrap_or(limits::GUEST_LOG_LINES_PER_SECOND),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! Stories of the plugin room, played with real components: small ones, written as WebAssembly text in `guests.rs`, so that
+//! no build step stands before the tests.
+
+mod calls;
+mod files;
+mod guests;
+mod house;
+mod sinks;
+mod stories;

@@ -1,0 +1,206 @@
+//! A validator that serves: asks a guest what it says of a topic's setting and of a batch of new events.
+
+use std::sync::Arc;
+
+use super::bindings::exports::weir::plugin::validating as wit;
+use super::bindings::weir::plugin::types;
+use super::generation::Generation;
+use super::instance::{Exports, Instance, within};
+use super::reporter::clean;
+use super::{Fault, LoadError, OnTrap, PluginError, PluginId, Refusal, TopicSetting, Verdict};
+use crate::model::{EventType, NewEvent, Payload, TopicName};
+
+/// One generation of a validator. Calls that hold it finish on it, whatever takes its place.
+pub struct Validator {
+    generation: Arc<Generation>,
+}
+
+impl Validator {
+    pub(super) fn new(generation: Arc<Generation>) -> Self {
+        Self { generation }
+    }
+
+    pub fn id(&self) -> &PluginId {
+        &self.generation.id
+    }
+
+    /// What its failure means for the events that it was asked about: the operator's choice.
+    pub fn on_trap(&self) -> OnTrap {
+        self.generation.on_trap
+    }
+
+    pub fn interested_in(&self, topic: &TopicName, event_type: &EventType) -> bool {
+        self.generation.manifest.interests.matches(topic, event_type)
+    }
+
+    /// Whether any event of this topic may interest it: only then it is asked about the topic's setting.
+    pub fn interested_in_topic(&self, topic: &TopicName) -> bool {
+        self.generation.manifest.interests.in_topic(topic)
+    }
+
+    /// Asks whether a setting is acceptable. Nothing remembers it: the instance that was asked is thrown away, because
+    /// the setting may be refused by someone else, or never stored.
+    pub async fn configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, PluginError> {
+        self.generation.settle(self.try_configure(setting).await)
+    }
+
+    async fn try_configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
+        let (mut instance, _seat) = self.generation.pool.checkout().await?;
+        self.tell(&mut instance, setting).await
+    }
+
+    /// One verdict an event, in the same order. `settings` are those of the batch's topics that have one.
+    pub async fn validate(
+        &self,
+        settings: &[Arc<TopicSetting>],
+        batch: &[&NewEvent],
+    ) -> Result<Vec<Verdict>, PluginError> {
+        self.generation.settle(self.try_validate(settings, batch).await)
+    }
+
+    pub(super) async fn try_validate(
+        &self,
+        settings: &[Arc<TopicSetting>],
+        batch: &[&NewEvent],
+    ) -> Result<Vec<Verdict>, Fault> {
+        if batch.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pool = &self.generation.pool;
+        let (mut instance, seat) = pool.checkout().await?;
+        if remembers_too_much(&instance, settings, batch) {
+            instance = pool.blueprint.instance().await?;
+        }
+        for setting in settings {
+            if instance.known.get(&setting.topic) != Some(&setting.revision) {
+                self.tell(&mut instance, setting).await?.map_err(|refusals| {
+                    let why = refusals.first().map_or("without a reason", |refusal| refusal.message.as_str());
+                    Fault::Answer(format!("it refused the setting of topic '{}': {why}", setting.topic))
+                })?;
+                instance.known.insert(setting.topic.clone(), setting.revision);
+            }
+        }
+        let texts = Texts::of(batch);
+        let events = texts.events(batch)?;
+        let bounds = &pool.blueprint.bounds;
+        instance.begin(bounds)?;
+        let exports = validating(&instance)?;
+        let outcome = within(bounds.call_timeout_ms, exports.call_validate(&mut instance.store, &events)).await;
+        let verdicts = instance.end(bounds, outcome)?;
+        if verdicts.len() != batch.len() {
+            return Err(Fault::Answer(format!("{} verdicts for {} events", verdicts.len(), batch.len())));
+        }
+        let verdicts = verdicts.into_iter().map(verdict).collect::<Result<_, Fault>>()?;
+        seat.keep(instance);
+        Ok(verdicts)
+    }
+
+    /// Tries every setting, in one instance that is thrown away.
+    pub(super) async fn accepts_all(&self, settings: &[Arc<TopicSetting>]) -> Result<(), LoadError> {
+        let failed = |setting: &TopicSetting, fault| LoadError::Configure { topic: setting.topic.clone(), fault };
+        let Some(first) = settings.first() else { return Ok(()) };
+        let (mut instance, _seat) = self.generation.pool.checkout().await.map_err(|fault| failed(first, fault))?;
+        for setting in settings {
+            let answer = self.tell(&mut instance, setting).await.map_err(|fault| failed(setting, fault))?;
+            answer.map_err(|refusals| {
+                let message = refusals.first().map_or("it gives no reason", |refusal| refusal.message.as_str());
+                LoadError::SettingRefused { topic: setting.topic.clone(), message: clean(message) }
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Hands a setting to an instance.
+    async fn tell(&self, instance: &mut Instance, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
+        let bounds = &self.generation.pool.blueprint.bounds;
+        instance.begin(bounds)?;
+        let exports = validating(instance)?;
+        let topic = wit::Topic { name: setting.topic.as_str(), config_json: &setting.config_json };
+        let outcome = within(bounds.call_timeout_ms, exports.call_configure(&mut instance.store, topic)).await;
+        let answer = instance.end(bounds, outcome)?;
+        Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
+    }
+}
+
+fn validating(instance: &Instance) -> Result<wit::Guest, Fault> {
+    match &instance.exports {
+        Exports::Validating(exports) => Ok(exports.clone()),
+        Exports::Sinking(_) => Err(Fault::Start("it is no validator".into())),
+    }
+}
+
+/// Whether an instance was configured for a topic of the batch that has no setting any more.
+fn remembers_too_much(instance: &Instance, settings: &[Arc<TopicSetting>], batch: &[&NewEvent]) -> bool {
+    let mut last: Option<&TopicName> = None;
+    batch.iter().any(|event| {
+        // Most batches are of one topic.
+        if instance.known.is_empty() || last.replace(&event.topic) == Some(&event.topic) {
+            return false;
+        }
+        instance.known.contains_key(&event.topic) && !settings.iter().any(|setting| setting.topic == event.topic)
+    })
+}
+
+/// The tags and metadata of a whole batch, borrowed: two lists for all events instead of two for each.
+struct Texts<'a> {
+    tags: Vec<&'a str>,
+    metadata: Vec<(&'a str, &'a str)>,
+}
+
+impl<'a> Texts<'a> {
+    fn of(batch: &[&'a NewEvent]) -> Self {
+        let tags = batch.iter().flat_map(|event| event.tags.iter().map(|tag| tag.as_str())).collect();
+        let metadata = batch.iter().flat_map(|event| event.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())));
+        Self { tags, metadata: metadata.collect() }
+    }
+
+    fn events(&'a self, batch: &[&'a NewEvent]) -> Result<Vec<types::NewEvent<'a>>, Fault> {
+        let (mut tags, mut metadata) = (self.tags.as_slice(), self.metadata.as_slice());
+        let lower = |event: &&'a NewEvent| {
+            let (own_tags, own_metadata);
+            (own_tags, tags) = tags.split_at(event.tags.len());
+            (own_metadata, metadata) = metadata.split_at(event.metadata.len());
+            Ok(types::NewEvent {
+                topic: event.topic.as_str(),
+                stream: event.stream.as_ref().map(|stream| stream.as_str()),
+                event_type: event.event_type.as_str(),
+                payload: payload(&event.payload)?,
+                tags: own_tags,
+                metadata: own_metadata,
+            })
+        };
+        batch.iter().map(lower).collect()
+    }
+}
+
+/// A payload for a guest, not copied.
+pub(super) fn payload(payload: &Payload) -> Result<types::PayloadParam<'_>, Fault> {
+    match payload {
+        Payload::Json(text) => {
+            let text = std::str::from_utf8(text);
+            // Cannot be: it was parsed at the door. If it is, the host is at fault, and the guest must not see it.
+            Ok(types::PayloadParam::Json(text.map_err(|_| Fault::Start("an event's JSON is not UTF-8".into()))?))
+        }
+        Payload::Bytes(bytes) => Ok(types::PayloadParam::Bytes(bytes)),
+    }
+}
+
+fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
+    Ok(match verdict {
+        wit::Verdict::Accept => Verdict::Accept,
+        wit::Verdict::Reject(problems) => Verdict::Reject(problems.into_iter().map(Refusal::from).collect()),
+        wit::Verdict::Replace(types::PayloadResult::Bytes(bytes)) => Verdict::Replace(Payload::Bytes(bytes.into())),
+        wit::Verdict::Replace(types::PayloadResult::Json(text)) => {
+            if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
+                return Err(Fault::Answer(format!("it replaced a payload by something that is no JSON: {error}")));
+            }
+            Verdict::Replace(Payload::Json(text.into()))
+        }
+    })
+}
+
+impl From<types::Problem> for Refusal {
+    fn from(problem: types::Problem) -> Self {
+        Self { code: problem.code, message: problem.message, pointer: problem.pointer }
+    }
+}

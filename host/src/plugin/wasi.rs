@@ -1,0 +1,143 @@
+//! The WASI that guests get: linked, because language runtimes ask for it, and with every door shut. No files, no
+//! environment, no arguments, no network; what is printed goes to tracing.
+//!
+//! **Invariant:** in a pure kind nothing here differs between two runs: the clock stands still, the random numbers start
+//! from a fixed seed.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::{HostMonotonicClock, HostWallClock, WasiCtx, WasiCtxBuilder};
+
+use super::reporter::{Reporter, lock};
+use crate::model::limits::GUEST_LOG_LINE_BYTES_MAX;
+
+/// The world's WASI half for one instance. `last_words` receives the newest line on stderr: a panic's message.
+pub(super) fn context(pure: bool, reporter: &Arc<Reporter>, last_words: &LastWords) -> WasiCtx {
+    let mut builder = WasiCtxBuilder::new();
+    builder.stdout(Printer::new(reporter, None)).stderr(Printer::new(reporter, Some(last_words.clone())));
+    builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    if pure {
+        builder.wall_clock(StandIn::default()).monotonic_clock(StandIn::default());
+        builder.secure_random(StdRng::seed_from_u64(SEED)).insecure_random(StdRng::seed_from_u64(SEED));
+        builder.insecure_random_seed(u128::from(SEED));
+    }
+    builder.build()
+}
+
+const SEED: u64 = 0x5745_4952;
+
+/// The newest line that a guest printed to stderr.
+pub(super) type LastWords = Arc<Mutex<String>>;
+
+/// A clock for pure kinds. It begins at zero and moves a microsecond whenever it is read, so that code which waits for
+/// time to pass ends, at the same place each time.
+#[derive(Default)]
+struct StandIn {
+    reads: AtomicU64,
+}
+
+impl HostWallClock for StandIn {
+    fn resolution(&self) -> Duration {
+        Duration::from_micros(1)
+    }
+
+    fn now(&self) -> Duration {
+        Duration::from_micros(self.reads.fetch_add(1, Ordering::Relaxed))
+    }
+}
+
+impl HostMonotonicClock for StandIn {
+    fn resolution(&self) -> u64 {
+        1_000
+    }
+
+    fn now(&self) -> u64 {
+        self.reads.fetch_add(1, Ordering::Relaxed).saturating_mul(1_000)
+    }
+}
+
+/// Standard output or error of a guest: cut into lines, each a tracing event.
+#[derive(Clone)]
+struct Printer {
+    reporter: Arc<Reporter>,
+    line: Arc<Mutex<Vec<u8>>>,
+    last_words: Option<LastWords>,
+}
+
+impl Printer {
+    fn new(reporter: &Arc<Reporter>, last_words: Option<LastWords>) -> Self {
+        Self { reporter: reporter.clone(), line: Arc::default(), last_words }
+    }
+
+    fn end_line(&self, line: &mut Vec<u8>) {
+        let text = String::from_utf8_lossy(line);
+        if !text.trim().is_empty() {
+            // A guest prints to stderr by habit; only what it logs itself has a level.
+            self.reporter.line(tracing::Level::INFO, &text);
+            if let Some(last) = &self.last_words {
+                let mut last = lock(last);
+                // A Rust panic prints its place first and then its message; a hint about backtraces says nothing.
+                if !text.starts_with("note:") && last.len() + text.len() < GUEST_LOG_LINE_BYTES_MAX {
+                    if !last.is_empty() {
+                        last.push(' ');
+                    }
+                    last.push_str(text.trim());
+                }
+            }
+        }
+        line.clear();
+    }
+}
+
+impl IsTerminal for Printer {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Printer {
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        // WASI 0.2 guests print through `p2_stream`; nobody asks for this one.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+#[async_trait]
+impl Pollable for Printer {
+    async fn ready(&mut self) {}
+}
+
+#[async_trait]
+impl OutputStream for Printer {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        let mut line = lock(&self.line);
+        for byte in bytes {
+            if byte == b'\n' {
+                self.end_line(&mut line);
+            } else if line.len() <= GUEST_LOG_LINE_BYTES_MAX {
+                line.push(byte);
+            }
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(8 << 10)
+    }
+}

@@ -1,0 +1,225 @@
+//! What the rooms above see of plugins: values in, values out. No WIT type and no wasmtime type leaves this room.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use serde::Serialize;
+use std::sync::Arc;
+
+use crate::model::{NewEvent, Payload, TopicName};
+
+/// A topic as its creator described it: what a validator is configured with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicSetting {
+    pub topic: TopicName,
+    /// Grows whenever the setting changes, so that a warm instance knows that what it remembers is old.
+    pub revision: u64,
+    /// `{"schemas":[…]}`, the bytes that the client sent for the list.
+    pub config_json: Arc<str>,
+}
+
+/// Why a guest refused something.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Refusal {
+    /// Stable, machine readable.
+    pub code: String,
+    pub message: String,
+    /// JSON pointer into the payload.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}
+
+/// What a validator says of one event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Accept,
+    Replace(Payload),
+    Reject(Vec<Refusal>),
+}
+
+/// Whom a sink delivers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Target {
+    pub id: String,
+    pub config_json: Arc<str>,
+}
+
+/// What a sink did with a batch: `accepted` events from the first, then `rest` for the one after them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    pub accepted: usize,
+    pub rest: Rest,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rest {
+    Done,
+    /// Try again, after this many milliseconds if the other side said so.
+    Retry {
+        after_ms: Option<u64>,
+        reason: String,
+    },
+    /// This event can never be delivered.
+    Poison(Refusal),
+    /// The target is gone for good.
+    Gone(Refusal),
+}
+
+/// Which plugin, so that every fault and every changed event can name it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PluginId {
+    pub name: String,
+    pub version: String,
+    /// SHA-256 of the component file, in hex.
+    pub digest: String,
+}
+
+/// Why a call to a plugin gave no answer. The server and all other plugins go on.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("plugin '{}' {} ({}): {fault}", .plugin.name, .plugin.version, &.plugin.digest[..12.min(.plugin.digest.len())])]
+pub struct PluginError {
+    pub plugin: PluginId,
+    pub fault: Fault,
+}
+
+/// What went wrong in a call.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    #[error("trapped: {0}")]
+    Trap(String),
+    #[error("used up its CPU limit ({0})")]
+    Cpu(String),
+    #[error("took longer than {0} ms")]
+    Timeout(u64),
+    #[error("needed more than its {0} bytes of memory")]
+    Memory(u64),
+    #[error("gave a wrong answer: {0}")]
+    Answer(String),
+    #[error("could not be started: {0}")]
+    Start(String),
+    /// Not the guest's fault: all instances are busy and the queue is full.
+    #[error("is busy: {0} calls wait already")]
+    Busy(usize),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Kind {
+    Validator,
+    Upcaster,
+    Decider,
+    Projection,
+    ProcessManager,
+    Sink,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// Being read, compiled or tried; an older generation may be serving.
+    Loading,
+    Active,
+    /// The newest file could not be taken; `reason` says why. `serving` tells whether an older generation serves.
+    Failed,
+    /// Switched off by its side-car.
+    Disabled,
+}
+
+/// One plugin as `GET /plugins` shows it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct PluginStatus {
+    pub name: String,
+    pub state: State,
+    /// One sentence: why it failed or is disabled; absent when all is well.
+    pub reason: Option<String>,
+    /// The digest of the newest file seen, whether or not it serves.
+    pub digest: Option<String>,
+    /// `embedded` or `directory`.
+    pub source: &'static str,
+    /// The generation that answers calls now.
+    pub serving: Option<Serving>,
+}
+
+/// The generation that answers calls.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Serving {
+    pub kind: Kind,
+    /// What the component calls itself.
+    pub name: String,
+    pub version: String,
+    pub description: String,
+    pub digest: String,
+    /// Counts up with every swap of this plugin, from 1.
+    pub generation: u64,
+    /// Unix milliseconds of the swap.
+    pub since_ms: u64,
+    pub source: &'static str,
+    pub calls: u64,
+    pub faults: u64,
+    pub instances: usize,
+    /// What the component asks for, and what the operator gives, as short texts (`http POST *`).
+    pub wishes: Vec<String>,
+    pub grants: Vec<String>,
+}
+
+/// Real input for trying a new generation before it serves. The engine implements it; the plugin room stays below.
+#[async_trait]
+pub trait Rehearsal: Send + Sync + 'static {
+    /// All topics that have a setting.
+    fn settings(&self) -> Vec<Arc<TopicSetting>>;
+    /// The last events of a topic, oldest first, as they were asked for.
+    async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<NewEvent>;
+}
+
+/// Outbound HTTP for sinks. The delivery room implements it with its HTTP library.
+#[async_trait]
+pub trait HttpClient: Send + Sync + 'static {
+    async fn send(&self, grant: &HttpGrant, request: HttpRequest) -> Result<HttpResponse, HttpError>;
+}
+
+/// Where a plugin may send requests: its wish, cut down to what the operator grants.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct HttpGrant {
+    pub rules: Vec<HttpRule>,
+    /// Addresses that are not public (loopback, link-local, private networks) may be called too.
+    pub private_addresses: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRule {
+    /// A host name, `*.suffix`, or `*`.
+    pub host: String,
+    /// Upper-case methods; empty means any.
+    pub methods: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpRequest {
+    pub method: String,
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+    pub timeout_ms: Option<u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpResponse {
+    pub status: u16,
+    pub headers: Vec<(String, String)>,
+    pub body: Bytes,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HttpError {
+    Denied(String),
+    Timeout,
+    Connect(String),
+    TooLarge(u64),
+    Protocol(String),
+}
+
+/// A set of topics and event types that a plugin asks to see. Empty lists mean all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Interest {
+    pub topics: Vec<String>,
+    pub event_types: Vec<String>,
+}

@@ -1,0 +1,167 @@
+//! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use axum::serve::ListenerExt;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::config::Config;
+use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
+use crate::engine::{Engine, EngineError, SCHEMA_PLUGIN};
+use crate::http::{App, router};
+use crate::plugin::{Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar};
+use crate::storage::{self, Clock, StorageError};
+
+/// The sample plugins, built from this repository: what works out of the box is a plugin like any other.
+const SCHEMA_WASM: &[u8] = include_bytes!("../../plugins/dist/schema.wasm");
+const WEBHOOK_WASM: &[u8] = include_bytes!("../../plugins/dist/webhook.wasm");
+
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    #[error("cannot make directory {path}: {source}")]
+    Directory { path: String, source: std::io::Error },
+    #[error("cannot listen on {address}: {source}")]
+    Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the HTTP client could not be made: {0}")]
+    HttpClient(String),
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    #[error(transparent)]
+    Plugins(#[from] PluginsError),
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    #[error(transparent)]
+    Consumers(#[from] ConsumerError),
+}
+
+/// A server that answers.
+pub struct Server {
+    address: SocketAddr,
+    engine: Arc<Engine>,
+    consumers: Arc<Consumers>,
+    stop: watch::Sender<bool>,
+    serving: JoinHandle<()>,
+    grace: Duration,
+}
+
+impl Server {
+    /// Opens the stores, loads the plugins, starts the consumers and answers requests. The port is taken first, so that
+    /// a second server on it fails before it touches anything.
+    pub async fn start(config: Config) -> Result<Self, ServerError> {
+        let address = config.listen;
+        let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
+        let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
+        let (engine, http) = open(&config, address).await?;
+        engine.plugins().start(engine.clone()).await;
+        let consumers = Consumers::start(engine.clone(), http).await?;
+        let app = router(App { engine: engine.clone(), consumers: consumers.clone() }, config.body_bytes_max);
+        let (stop, stopped) = watch::channel(false);
+        let listener = listener.tap_io(|stream| {
+            // Answers are small and complete; waiting to fill a packet only delays them.
+            let _ = stream.set_nodelay(true);
+        });
+        let serving = tokio::spawn(async move {
+            let serve = axum::serve(listener, app).with_graceful_shutdown(told(stopped));
+            if let Err(error) = serve.await {
+                tracing::error!(%error, "serving ended");
+            }
+        });
+        let grace = Duration::from_millis(config.stop_grace_ms);
+        Ok(Self { address, engine, consumers, stop, serving, grace })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub fn engine(&self) -> &Arc<Engine> {
+        &self.engine
+    }
+
+    /// Stops: requests and deliveries on their way get the grace time, then the stores are closed. Nothing that was
+    /// acknowledged is lost; a delivery that was cut off is made again after the next start.
+    pub async fn stop(self) {
+        self.stop.send_replace(true);
+        if tokio::time::timeout(self.grace, self.serving).await.is_err() {
+            tracing::warn!("some requests did not end in time and were cut off");
+        }
+        self.consumers.stop(self.grace).await;
+        self.engine.plugins().stop().await;
+        self.engine.close().await;
+        tracing::info!("stopped");
+    }
+}
+
+async fn told(mut stop: watch::Receiver<bool>) {
+    let _ = stop.wait_for(|stop| *stop).await;
+}
+
+/// Opens everything below the transport.
+async fn open(config: &Config, address: SocketAddr) -> Result<(Arc<Engine>, Arc<ReqwestClient>), ServerError> {
+    for dir in [&config.data_dir, &config.config_dir] {
+        std::fs::create_dir_all(dir)
+            .map_err(|source| ServerError::Directory { path: dir.display().to_string(), source })?;
+    }
+    let clock: Clock = Arc::new(now_ms);
+    let redb = storage::redb::RedbConfig { dir: config.data_dir.join("store"), ..Default::default() };
+    let (redb_clock, opened) = (clock.clone(), tokio::task::spawn_blocking);
+    let redb = opened(move || storage::redb::open(redb, redb_clock))
+        .await
+        .map_err(|error| StorageError::Io { what: "opening the store".to_owned(), detail: error.to_string() })??;
+    let stores = vec![redb, storage::memory::open(clock.clone())];
+    let http =
+        ReqwestClient::new(address.ip().is_loopback()).map_err(|error| ServerError::HttpClient(error.to_string()))?;
+    let http = Arc::new(http);
+    let plugins = Plugins::new(plugins_config(config), http.clone())?;
+    Ok((Engine::open(stores, plugins, clock).await?, http))
+}
+
+fn plugins_config(config: &Config) -> PluginsConfig {
+    let anywhere = HttpAllow { host: "*".to_owned(), methods: vec!["POST".to_owned()] };
+    let webhook = Sidecar { grants: Grants { http: vec![anywhere], ..Grants::default() }, ..Sidecar::default() };
+    let mut plugins = PluginsConfig::new(&config.plugins_dir, &config.plugin_cache_dir);
+    plugins.embedded = vec![
+        Embedded { name: SCHEMA_PLUGIN, bytes: SCHEMA_WASM, sidecar: Sidecar::default() },
+        Embedded { name: WEBHOOK_PLUGIN, bytes: WEBHOOK_WASM, sidecar: webhook },
+    ];
+    plugins
+}
+
+fn now_ms() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Runs a server until the process is told to stop (SIGTERM or SIGINT; a second one ends it at once).
+pub async fn run(config: Config) -> Result<(), ServerError> {
+    let data_dir = config.data_dir.display().to_string();
+    let started = std::time::Instant::now();
+    let server = Server::start(config).await?;
+    tracing::info!(address = %server.address(), data_dir, ms = started.elapsed().as_millis() as u64, "listening");
+    println!("weir listening on http://{}", server.address());
+    signal().await;
+    tracing::info!("stopping");
+    tokio::select! {
+        () = server.stop() => {}
+        () = signal() => tracing::warn!("stopped at once; what was acknowledged is safe"),
+    }
+    Ok(())
+}
+
+/// Waits for SIGINT or SIGTERM.
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        tracing::error!("signals cannot be listened to; stop this process with SIGKILL");
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,219 @@
+//! The reference adapter: everything in one `Vec` and two maps. It promises no durability, and is the oracle in tests.
+//!
+//! **Invariant:** it stays simple enough to be seen to be right; speed is another adapter's business.
+
+use async_trait::async_trait;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::watch;
+
+use super::page::{PageBuilder, Span};
+use super::{
+    AppendError, Batch, Change, Clock, EventLog, Expect, Place, Record, Records, RecordsError, StorageError, Store,
+};
+use crate::model::{Conflict, Event, NewEvent, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
+
+/// A store that forgets everything when it is dropped.
+pub fn open(clock: Clock) -> Store {
+    let log = MemoryLog { clock, state: Mutex::default(), head: watch::Sender::new(0) };
+    Store { adapter: "memory", log: Arc::new(log), records: Arc::new(MemoryRecords::default()) }
+}
+
+struct MemoryLog {
+    clock: Clock,
+    state: Mutex<State>,
+    head: watch::Sender<Position>,
+}
+
+#[derive(Default)]
+struct State {
+    /// The event at position n is `events[n - 1]`.
+    events: Vec<Event>,
+    topics: HashMap<TopicName, Vec<Position>>,
+    streams: HashMap<(TopicName, StreamName), Vec<Position>>,
+    closed: bool,
+}
+
+impl State {
+    fn version(&self, topic: &TopicName, stream: &StreamName) -> Version {
+        self.streams.get(&(topic.clone(), stream.clone())).map_or(0, |positions| positions.len() as Version)
+    }
+
+    fn conflicts(&self, batch: &Batch) -> Vec<Conflict> {
+        let actual = |condition: &crate::model::Condition| self.version(&condition.topic, &condition.stream);
+        let conflict =
+            |condition: &crate::model::Condition| Conflict { condition: condition.clone(), actual: actual(condition) };
+        batch.conditions.iter().filter(|c| !c.expected.holds(actual(c))).map(conflict).collect()
+    }
+
+    fn record(&mut self, new: NewEvent, time_ms: u64) -> Place {
+        let position = self.events.len() as Position + 1;
+        let in_topic = self.topics.entry(new.topic.clone()).or_default();
+        in_topic.push(position);
+        let sequence = in_topic.len() as Sequence;
+        let stream = new.stream.map(|stream| {
+            let in_stream = self.streams.entry((new.topic.clone(), stream.clone())).or_default();
+            in_stream.push(position);
+            (stream, in_stream.len() as Version)
+        });
+        let version = stream.as_ref().map(|(_, version)| *version);
+        let NewEvent { topic, event_type, payload, tags, metadata, .. } = new;
+        self.events.push(Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata });
+        Place { position, sequence, version }
+    }
+
+    /// How many places a scope has, and the position of one of them.
+    fn end(&self, scope: &Scope) -> u64 {
+        match scope {
+            Scope::Store => self.events.len() as u64,
+            Scope::Topic(topic) => self.topics.get(topic).map_or(0, |positions| positions.len() as u64),
+            Scope::Stream(topic, stream) => self.version(topic, stream),
+        }
+    }
+
+    fn at(&self, scope: &Scope, place: u64) -> Option<&Event> {
+        let index = place as usize - 1;
+        let position = match scope {
+            Scope::Store => place,
+            Scope::Topic(topic) => *self.topics.get(topic)?.get(index)?,
+            Scope::Stream(topic, stream) => *self.streams.get(&(topic.clone(), stream.clone()))?.get(index)?,
+        };
+        self.events.get(position as usize - 1)
+    }
+}
+
+impl MemoryLog {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl EventLog for MemoryLog {
+    async fn append(&self, batch: Batch) -> Result<Vec<Place>, AppendError> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(AppendError::Stopped { reason: "closed".into() });
+        }
+        let conflicts = state.conflicts(&batch);
+        if !conflicts.is_empty() {
+            return Err(AppendError::Conflict(conflicts));
+        }
+        let last_ms = state.events.last().map_or(0, |event| event.time_ms);
+        let time_ms = (self.clock)().max(last_ms);
+        let places = batch.events.into_iter().map(|event| state.record(event, time_ms)).collect();
+        let head = state.events.len() as Position;
+        self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
+        Ok(places)
+    }
+
+    async fn read(&self, read: &Read) -> Result<Page, StorageError> {
+        let state = self.state();
+        let mut page = PageBuilder::new(read);
+        let mut span = Span::new(read, state.end(&read.scope));
+        while let Some(event) = span.next().and_then(|place| state.at(&read.scope, place)) {
+            if page.is_full() {
+                break;
+            }
+            page.look();
+            if read.filter.matches(event) {
+                page.push(event.clone());
+            }
+            span.step();
+        }
+        Ok(page.finish(span.next()))
+    }
+
+    fn head(&self) -> watch::Receiver<Position> {
+        self.head.subscribe()
+    }
+
+    fn topic_head(&self, topic: &TopicName) -> Sequence {
+        self.state().end(&Scope::Topic(topic.clone()))
+    }
+
+    async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError> {
+        Ok(self.state().version(topic, stream))
+    }
+
+    fn failure(&self) -> Option<String> {
+        None
+    }
+
+    async fn close(&self) {
+        self.state().closed = true;
+    }
+}
+
+#[derive(Default)]
+struct MemoryRecords {
+    records: Mutex<BTreeMap<String, Record>>,
+}
+
+impl MemoryRecords {
+    fn records(&self) -> MutexGuard<'_, BTreeMap<String, Record>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl Records for MemoryRecords {
+    async fn get(&self, key: &str) -> Result<Option<Record>, StorageError> {
+        Ok(self.records().get(key).cloned())
+    }
+
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), RecordsError> {
+        let mut records = self.records();
+        // Changes of one commit see each other, so they are tried on a copy of what they touch.
+        let mut touched: BTreeMap<String, Option<Record>> = BTreeMap::new();
+        for Change { key, value, expect } in changes {
+            let current = touched.get(&key).cloned().unwrap_or_else(|| records.get(&key).cloned());
+            let actual = current.map_or(0, |record| record.revision);
+            if !expect.holds(actual) {
+                return Err(RecordsError::Changed { key, actual });
+            }
+            touched.insert(key, value.map(|value| Record { value, revision: actual + 1 }));
+        }
+        for (key, record) in touched {
+            match record {
+                Some(record) => records.insert(key, record),
+                None => records.remove(&key),
+            };
+        }
+        Ok(())
+    }
+
+    async fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Record)>, StorageError> {
+        let start = match after {
+            Some(after) if after >= prefix => Bound::Excluded(after),
+            _ => Bound::Included(prefix),
+        };
+        let records = self.records();
+        let found = records.range::<str, _>((start, Bound::Unbounded)).take_while(|(key, _)| key.starts_with(prefix));
+        Ok(found.take(limit).map(|(key, record)| (key.clone(), record.clone())).collect())
+    }
+
+    async fn close(&self) {}
+}
+
+impl Expect {
+    /// Whether a key at this revision (0 = absent) is as expected.
+    pub(super) fn holds(self, actual: u64) -> bool {
+        match self {
+            Expect::Any => true,
+            Expect::Absent => actual == 0,
+            Expect::Revision(revision) => actual == revision,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    crate::storage_contract!(super::open);
+}

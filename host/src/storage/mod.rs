@@ -1,0 +1,176 @@
+//! The log and the small records beside it: two traits, one contract suite, one file per adapter.
+//!
+//! **Invariant:** what `append` answered is durable (the `memory` adapter promises nothing, and says so), positions,
+//! sequences and versions are gapless, and a reader that has seen position n never later finds a new event at or
+//! below n. **Absent on purpose:** validation, plugins and HTTP; a log sequences, checks conditions and keeps.
+
+mod codec;
+#[doc(hidden)]
+pub mod contract;
+pub mod memory;
+mod page;
+pub mod redb;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+use crate::model::{Condition, Conflict, NewEvent, Page, Position, Read, Sequence, StreamName, TopicName, Version};
+
+/// Events that are appended together: all or none, adjacent, and only if every condition holds.
+#[derive(Debug, Clone, Default)]
+pub struct Batch {
+    pub events: Vec<NewEvent>,
+    pub conditions: Vec<Condition>,
+}
+
+/// Where an event of a batch was put.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    pub position: Position,
+    pub sequence: Sequence,
+    pub version: Option<Version>,
+}
+
+/// Why a batch was not appended, or may not have been.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum AppendError {
+    /// All conditions that did not hold. Nothing was written.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
+    Conflict(Vec<Conflict>),
+    /// The writer's queue is full. Nothing was written.
+    #[error("the store is busy: its queue of {queue_batches} batches is full; try again")]
+    Busy { queue_batches: usize },
+    /// There is no room on the disk. Nothing was written.
+    #[error("the disk is full: {detail}")]
+    Full { detail: String },
+    /// The store was closed, or stopped after a failure, before this batch was looked at. Nothing was written.
+    #[error("the store is stopped: {reason}")]
+    Stopped { reason: String },
+    /// Writing failed halfway: the batch may or may not be found after the next start.
+    #[error("the write failed, and its outcome is unknown until the store is opened again: {detail}")]
+    Unknown { detail: String },
+    /// Reading what the conditions need failed. Nothing was written.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Why a store could not be opened or read.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StorageError {
+    /// Stored bytes are not what was written. Nothing corrupt is ever served.
+    #[error("corrupt data in {place}: {detail}")]
+    Corrupt { place: String, detail: String },
+    #[error("{what}: {detail}")]
+    Io { what: String, detail: String },
+    #[error("{path} is in use by another process")]
+    Locked { path: String },
+    #[error("{path} has format {found}, this program knows {known}")]
+    Format { path: String, found: u32, known: u32 },
+}
+
+/// An append-only log of events with one total order.
+#[async_trait]
+pub trait EventLog: Send + Sync + 'static {
+    /// Appends a batch. Answers one `Place` an event, in the batch's order, once it is as durable as it gets.
+    /// Dropping the future does not take the batch back.
+    async fn append(&self, batch: Batch) -> Result<Vec<Place>, AppendError>;
+
+    /// Reads one page. `read.events_max` and `read.bytes_max` bound it.
+    async fn read(&self, read: &Read) -> Result<Page, StorageError>;
+
+    /// The last position, as a value that can be waited on. It changes after the events are readable.
+    fn head(&self) -> watch::Receiver<Position>;
+
+    /// The last sequence of a topic; 0 when it has no event.
+    fn topic_head(&self, topic: &TopicName) -> Sequence;
+
+    /// How many events a stream has.
+    async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError>;
+
+    /// Why the log takes no more batches, if it stopped by itself.
+    fn failure(&self) -> Option<String>;
+
+    /// Takes no more batches and finishes those that are queued. Reading still works after it, so an adapter that keeps
+    /// files lets go of them, and of their lock, when the store's last handle is dropped.
+    async fn close(&self);
+}
+
+/// A small value with the number of times its key was written, from 1.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    pub value: Bytes,
+    pub revision: u64,
+}
+
+/// What a key must be like for a change to be made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Expect {
+    Any,
+    Absent,
+    Revision(u64),
+}
+
+/// One key's change: a new value, or `None` to delete.
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub key: String,
+    pub value: Option<Bytes>,
+    pub expect: Expect,
+}
+
+impl Change {
+    pub fn put(key: impl Into<String>, value: impl Into<Bytes>) -> Self {
+        Self { key: key.into(), value: Some(value.into()), expect: Expect::Any }
+    }
+
+    pub fn delete(key: impl Into<String>) -> Self {
+        Self { key: key.into(), value: None, expect: Expect::Any }
+    }
+
+    /// The same change, made only if the key is as expected.
+    pub fn expecting(mut self, expect: Expect) -> Self {
+        self.expect = expect;
+        self
+    }
+}
+
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum RecordsError {
+    /// Another writer was first; the whole commit was dropped.
+    #[error("record '{key}' was changed by someone else (revision {actual})")]
+    Changed { key: String, actual: u64 },
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+}
+
+/// Small keyed values with compare-and-set: topics, subscriptions, checkpoints, dead letters.
+#[async_trait]
+pub trait Records: Send + Sync + 'static {
+    async fn get(&self, key: &str) -> Result<Option<Record>, StorageError>;
+
+    /// Makes all changes, durably, or none. Concurrent commits share a write to disk.
+    async fn commit(&self, changes: Vec<Change>) -> Result<(), RecordsError>;
+
+    /// Keys that start with `prefix`, in byte order, after `after`, at most `limit`.
+    async fn scan(
+        &self,
+        prefix: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<(String, Record)>, StorageError>;
+
+    async fn close(&self);
+}
+
+/// Commit time for events, in Unix milliseconds; an argument so that tests and replays are deterministic.
+pub type Clock = Arc<dyn Fn() -> u64 + Send + Sync>;
+
+/// One adapter instance: one log with one total order, and its records.
+#[derive(Clone)]
+pub struct Store {
+    pub adapter: &'static str,
+    pub log: Arc<dyn EventLog>,
+    pub records: Arc<dyn Records>,
+}

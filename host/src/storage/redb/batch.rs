@@ -1,0 +1,104 @@
+//! A batch on its way to the writer: everything that takes time is done before it is queued.
+
+use std::collections::HashMap;
+use tokio::sync::oneshot;
+
+use crate::model::limits::BATCH_BYTES_MAX;
+use crate::model::{Condition, StreamName, TopicName};
+use crate::storage::codec::{self, Damage};
+use crate::storage::{AppendError, Batch, Place, StorageError};
+
+pub type Answer = Result<Vec<Place>, AppendError>;
+
+/// Encoded events that lack only their places, and whom to tell.
+pub struct Prepared {
+    pub bytes: Vec<u8>,
+    pub events: Vec<PreparedEvent>,
+    /// Each stream (or topic without one) of the batch, once.
+    pub slots: Vec<Slot>,
+    pub conditions: Vec<Condition>,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+pub struct PreparedEvent {
+    pub end: u32,
+    pub body_crc: u32,
+    /// Index into `slots`.
+    pub slot: u32,
+}
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Slot {
+    pub topic: TopicName,
+    pub stream: Option<StreamName>,
+}
+
+impl Prepared {
+    pub fn new(batch: Batch, answer: oneshot::Sender<Answer>) -> Result<Self, AppendError> {
+        let Batch { events, conditions } = batch;
+        let bytes = events.iter().map(about_bytes).sum();
+        if bytes > BATCH_BYTES_MAX {
+            return Err(refused(format!("the batch has {bytes} bytes, the store takes {BATCH_BYTES_MAX}")));
+        }
+        let mut slots = Slots::default();
+        let mut bytes = Vec::with_capacity(bytes);
+        let mut prepared = Vec::with_capacity(events.len());
+        for event in events {
+            let Damage(reason) = match codec::encode(&event, &mut bytes) {
+                Ok(body_crc) => {
+                    let slot = slots.index(Slot { topic: event.topic, stream: event.stream });
+                    prepared.push(PreparedEvent { end: bytes.len() as u32, body_crc, slot });
+                    continue;
+                }
+                Err(damage) => damage,
+            };
+            return Err(refused(format!("an event has {reason}")));
+        }
+        Ok(Self { bytes, events: prepared, slots: slots.list, conditions, answer })
+    }
+}
+
+fn refused(detail: String) -> AppendError {
+    StorageError::Io { what: "the batch can't be stored".into(), detail }.into()
+}
+
+/// Enough to hold the event's stored bytes, but for a few bytes of lengths.
+fn about_bytes(event: &crate::model::NewEvent) -> usize {
+    let names = event.topic.as_str().len() + event.stream.as_ref().map_or(0, |stream| stream.as_str().len());
+    let tags: usize = event.tags.iter().map(|tag| tag.as_str().len() + 1).sum();
+    let metadata: usize = event.metadata.iter().map(|(key, value)| key.len() + value.len() + 8).sum();
+    let fixed = codec::EVENT_HEADER_BYTES + 1 + event.event_type.as_str().len();
+    fixed + names + tags + metadata + event.payload.as_bytes().len()
+}
+
+#[derive(Default)]
+struct Slots {
+    list: Vec<Slot>,
+    last: usize,
+    known: HashMap<Slot, usize>,
+}
+
+impl Slots {
+    /// Most batches are of one stream; the map is only for those that are not.
+    fn index(&mut self, slot: Slot) -> u32 {
+        if self.list.get(self.last) != Some(&slot) {
+            if let (1, Some(first)) = (self.list.len(), self.list.first()) {
+                self.known.insert(first.clone(), 0);
+            }
+            self.last = match self.known.get(&slot) {
+                Some(index) => *index,
+                None => self.add(slot),
+            };
+        }
+        self.last as u32
+    }
+
+    fn add(&mut self, slot: Slot) -> usize {
+        let index = self.list.len();
+        if index > 0 {
+            self.known.insert(slot.clone(), index);
+        }
+        self.list.push(slot);
+        index
+    }
+}

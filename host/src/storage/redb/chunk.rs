@@ -1,0 +1,139 @@
+//! A stretch of the log in memory, with its own index: what one fill moves into redb.
+//!
+//! The tail is a row of chunks; the last one grows, the others are sealed and shared. **Invariant:** positions,
+//! sequences and versions in a chunk have no gaps, and its groups are whole.
+
+use bytes::Bytes;
+use std::collections::HashMap;
+
+use super::wal::WalEnd;
+use crate::model::{Position, Scope, StreamName, TopicName, Version};
+use crate::storage::Place;
+use crate::storage::codec::Damage;
+
+/// One committed group: its record as written, and where in it each event ends.
+pub struct Group {
+    pub number: u64,
+    pub first: Position,
+    pub record: Bytes,
+    pub start: usize,
+    pub ends: Vec<u32>,
+    pub time_ms: u64,
+    /// Where in the write-ahead log the next group starts.
+    pub end: WalEnd,
+}
+
+impl Group {
+    pub fn last(&self) -> Position {
+        self.first + self.ends.len() as u64 - 1
+    }
+
+    fn range(&self, index: usize) -> std::ops::Range<usize> {
+        let start = if index == 0 { self.start } else { self.ends[index - 1] as usize };
+        start..self.ends[index] as usize
+    }
+
+    /// Positions and stored bytes, in order.
+    pub fn events(&self) -> impl Iterator<Item = (Position, &[u8])> {
+        (0..self.ends.len()).map(|index| (self.first + index as u64, &self.record[self.range(index)]))
+    }
+}
+
+/// Where a topic's or stream's events of a chunk are: place `first + n` is at `positions[n]`.
+#[derive(Default)]
+pub struct Places {
+    pub first: u64,
+    pub positions: Vec<Position>,
+}
+
+impl Places {
+    pub fn last(&self) -> u64 {
+        self.first + self.positions.len() as u64 - 1
+    }
+
+    pub fn push(&mut self, place: u64, position: Position) -> Result<(), Damage> {
+        if self.positions.is_empty() {
+            self.first = place;
+        } else if place != self.last() + 1 {
+            return Err(Damage("a gap in a topic's sequences or a stream's versions"));
+        }
+        self.positions.push(position);
+        Ok(())
+    }
+
+    fn position(&self, place: u64) -> Option<Position> {
+        self.positions.get(usize::try_from(place.checked_sub(self.first)?).ok()?).copied()
+    }
+}
+
+/// A topic's events in a chunk, and its streams'.
+#[derive(Default)]
+pub struct TopicChunk {
+    pub places: Places,
+    pub streams: HashMap<StreamName, Places>,
+}
+
+impl TopicChunk {
+    /// Notes neighbouring events that are all of one stream, or all of none.
+    pub fn add(&mut self, stream: Option<&StreamName>, run: &[Place]) -> Result<(), Damage> {
+        run.iter().try_for_each(|place| self.places.push(place.sequence, place.position))?;
+        let Some(stream) = stream else { return Ok(()) };
+        let places = match self.streams.get_mut(stream) {
+            Some(places) => places,
+            None => self.streams.entry(stream.clone()).or_default(),
+        };
+        run.iter().try_for_each(|place| places.push(place.version.unwrap_or(0), place.position))
+    }
+}
+
+#[derive(Default)]
+pub struct Chunk {
+    pub groups: Vec<Group>,
+    pub topics: HashMap<TopicName, TopicChunk>,
+    /// What the chunk holds in memory, about: events and their index.
+    pub bytes: usize,
+}
+
+/// What an event costs in memory besides its stored bytes: an offset, two index entries and their share of maps.
+const EVENT_OVERHEAD_BYTES: usize = 64;
+
+impl Chunk {
+    pub fn first(&self) -> Option<Position> {
+        self.groups.first().map(|group| group.first)
+    }
+
+    pub fn last(&self) -> Option<Position> {
+        self.groups.last().map(Group::last)
+    }
+
+    pub fn topic(&mut self, topic: &TopicName) -> &mut TopicChunk {
+        self.topics.entry(topic.clone()).or_default()
+    }
+
+    /// Takes a group whose events are indexed already.
+    pub fn push(&mut self, group: Group) {
+        self.bytes += group.record.len() + group.ends.len() * EVENT_OVERHEAD_BYTES;
+        self.groups.push(group);
+    }
+
+    pub fn version(&self, topic: &TopicName, stream: &StreamName) -> Option<Version> {
+        self.topics.get(topic)?.streams.get(stream).map(Places::last)
+    }
+
+    /// The position of a place, if this chunk holds it.
+    pub fn position(&self, scope: &Scope, place: u64) -> Option<Position> {
+        match scope {
+            Scope::Store => (self.first()? <= place && place <= self.last()?).then_some(place),
+            Scope::Topic(topic) => self.topics.get(topic)?.places.position(place),
+            Scope::Stream(topic, stream) => self.topics.get(topic)?.streams.get(stream)?.position(place),
+        }
+    }
+
+    /// An event's stored bytes, as a handle on its group's.
+    pub fn event(&self, position: Position) -> Option<Bytes> {
+        let after = self.groups.partition_point(|group| group.first <= position);
+        let group = self.groups.get(after.checked_sub(1)?)?;
+        let index = usize::try_from(position - group.first).ok()?;
+        (index < group.ends.len()).then(|| group.record.slice(group.range(index)))
+    }
+}

@@ -1,0 +1,119 @@
+//! What the writer, the filler and the readers of one log share.
+
+use redb::Database;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use tokio::sync::watch;
+
+use super::config::RedbConfig;
+use super::directory::Directory;
+use super::faults::Faults;
+use super::tail::Tail;
+use crate::model::{Position, StreamName, TopicName, Version};
+use crate::storage::StorageError;
+
+pub struct Shared {
+    pub state: Mutex<State>,
+    /// A chunk was sealed, or the filler shall end.
+    pub work: Condvar,
+    /// The tail became smaller, or can't any more.
+    pub room: Condvar,
+    pub head: watch::Sender<Position>,
+    pub config: RedbConfig,
+    pub events_file: PathBuf,
+    pub faults: Faults,
+    /// Why the log stopped by itself; set once, for ever.
+    failure: OnceLock<String>,
+    closing: AtomicBool,
+    // Dropped last, in this order: the snapshots above refer to the database, and the lock guards it.
+    pub db: Database,
+    pub directory: Arc<Directory>,
+}
+
+pub struct State {
+    pub tail: Tail,
+    /// Why redb can take no more for now: the disk is full.
+    pub fill_full: Option<String>,
+}
+
+impl Shared {
+    pub fn new(
+        tail: Tail,
+        head: Position,
+        config: RedbConfig,
+        events_file: PathBuf,
+        faults: Faults,
+        db: Database,
+        directory: Arc<Directory>,
+    ) -> Self {
+        Self {
+            state: Mutex::new(State { tail, fill_full: None }),
+            work: Condvar::new(),
+            room: Condvar::new(),
+            head: watch::Sender::new(head),
+            config,
+            events_file,
+            faults,
+            failure: OnceLock::new(),
+            closing: AtomicBool::new(false),
+            db,
+            directory,
+        }
+    }
+
+    /// Nobody panics while holding the lock; if somebody did, the state is whole, as changes are made at the end.
+    pub fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Stops the log for good: what the disk holds can't be known any more.
+    pub fn fail(&self, reason: String) {
+        tracing::error!(%reason, "the log stopped; restart to read back what is durable");
+        // The first reason is the one that matters.
+        let _ = self.failure.set(reason);
+        // Under the lock, so that nobody misses it between looking and waiting.
+        let _state = self.state();
+        self.room.notify_all();
+        self.work.notify_all();
+    }
+
+    pub fn failure(&self) -> Option<&String> {
+        self.failure.get()
+    }
+
+    /// Tells the filler to end after what it is doing.
+    pub fn stop_filling(&self) {
+        let _state = self.state();
+        self.closing.store(true, Ordering::Release);
+        self.work.notify_all();
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.closing.load(Ordering::Acquire) || self.failure.get().is_some()
+    }
+
+    /// A stream's head, from redb if need be. The tail is asked first: what left it since is in the newer snapshot.
+    pub fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError> {
+        let prefix = {
+            let state = self.state();
+            if let Some(version) = state.tail.version(topic, stream) {
+                return Ok(version);
+            }
+            state.tail.prefix.clone()
+        };
+        prefix.stream_head(topic, stream)
+    }
+}
+
+/// Held by a thread that the log can't do without: if it panics, the log stops instead of waiting for it for ever.
+pub struct FailOnPanic<'a>(pub &'a Shared);
+
+impl Drop for FailOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let thread = std::thread::current();
+            self.0.fail(format!("the thread {} panicked", thread.name().unwrap_or("of the log")));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! A slow, a full and a failing disk.
+
+use std::io::ErrorKind;
+use std::time::Duration;
+
+use super::*;
+use crate::model::Scope;
+use crate::storage::contract::{batch, event, forward, read_all};
+use crate::storage::{AppendError, Batch};
+use faults::Step;
+
+fn one() -> Batch {
+    batch(vec![event("t", "s", vec![b'x'; 1000])])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_queue_answers_busy_at_once_and_loses_nothing() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, faults) = open_faulty(dir.path(), |config| config.writer_queue_batches = 3);
+    let append = || {
+        let log = store.log.clone();
+        tokio::spawn(async move { log.append(one()).await })
+    };
+    let calls: Vec<_> = {
+        let _gate = faults.gate.lock().expect("not poisoned");
+        // The first one is what the writer stands with at the gate; three more fit into the queue.
+        let mut calls = vec![append()];
+        std::thread::sleep(Duration::from_millis(500));
+        calls.extend((0..20).map(|_| append()));
+        for _ in 0..100 {
+            if calls.iter().filter(|call| call.is_finished()).count() == 17 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        calls
+    };
+    let (mut recorded, mut busy) = (0, 0);
+    for call in calls {
+        match call.await.expect("no panic") {
+            Ok(_) => recorded += 1,
+            Err(AppendError::Busy { queue_batches: 3 }) => busy += 1,
+            Err(other) => panic!("{other}"),
+        }
+    }
+    assert_eq!((recorded, busy), (4, 17));
+    assert_eq!(*store.log.head().borrow(), recorded);
+}
+
+#[tokio::test]
+async fn a_failed_write_or_sync_stops_the_log_for_ever() {
+    for step in [Step::Write, Step::Sync] {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (store, faults) = open_faulty(dir.path(), tiny);
+        store.log.append(one()).await.expect("appends");
+        faults.plan(step, ErrorKind::Other);
+        assert!(matches!(store.log.append(one()).await, Err(AppendError::Unknown { .. })));
+        for _ in 0..3 {
+            assert!(matches!(store.log.append(one()).await, Err(AppendError::Stopped { .. })));
+        }
+        assert!(store.log.failure().is_some_and(|reason| reason.contains("writing the log failed")));
+        assert_eq!(read_all(&*store.log, forward(Scope::Store, 1)).await.len(), 1, "reads go on");
+        store.log.close().await;
+        drop(store);
+        let store = open_at(dir.path(), tiny).expect("opens");
+        let head = *store.log.head().borrow();
+        assert!(head == 1 || (step == Step::Sync && head == 2), "{head}");
+        assert_eq!(store.log.append(one()).await.expect("appends")[0].position, head + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_full_disk_refuses_a_group_and_the_log_goes_on_after_it() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, faults) = open_faulty(dir.path(), tiny);
+    for expected in 1..5 {
+        faults.plan(Step::Reserve, ErrorKind::StorageFull);
+        assert!(matches!(store.log.append(one()).await, Err(AppendError::Full { .. })));
+        let place = store.log.append(one()).await.expect("there is room again")[0];
+        assert_eq!((place.position, place.sequence, place.version), (expected, expected, Some(expected)));
+    }
+    assert_eq!(store.log.failure(), None);
+}
+
+#[tokio::test]
+async fn a_segment_that_cannot_be_made_stops_the_log_with_nothing_written() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, faults) = open_faulty(dir.path(), tiny);
+    faults.plan(Step::Reserve, ErrorKind::PermissionDenied);
+    assert!(matches!(store.log.append(one()).await, Err(AppendError::Stopped { .. })));
+    assert!(store.log.failure().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn when_redb_has_no_room_the_tail_grows_to_its_bound_and_then_appends_are_refused() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (store, faults) = open_faulty(dir.path(), tiny);
+    for _ in 0..1000 {
+        faults.plan(Step::Fill, ErrorKind::StorageFull);
+    }
+    let mut recorded = 0;
+    let refused = loop {
+        match store.log.append(one()).await {
+            Ok(_) => recorded += 1,
+            Err(error) => break error,
+        }
+        assert!(recorded < 1000, "the tail has a bound");
+    };
+    assert!(matches!(refused, AppendError::Full { .. }), "{refused}");
+    assert!(recorded > 150, "256 KB were allowed, {recorded} KB came");
+    assert_eq!(store.log.failure(), None);
+    faults.forget();
+    while let Err(AppendError::Full { .. }) = store.log.append(one()).await {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let events = read_all(&*store.log, forward(Scope::Store, 1)).await;
+    assert!(events.iter().map(|event| event.position).eq(1..=recorded + 1));
+}
+
+/// A store that is let go of while batches are on their way ends by itself; what was answered is kept.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn dropping_a_busy_store_ends_its_threads() {
+    let dir = tempfile::tempdir().expect("a directory");
+    for _ in 0..5 {
+        let store = open_at(dir.path(), tiny).expect("opens, so the lock of the one before is gone");
+        let calls: Vec<_> = (0..50)
+            .map(|_| {
+                tokio::spawn({
+                    let log = store.log.clone();
+                    async move { log.append(one()).await.map(|_| ()) }
+                })
+            })
+            .collect();
+        drop(store);
+        for call in calls {
+            call.await.expect("no panic").expect("appends");
+        }
+        // The last handle was a call's; its threads are joined when that is dropped.
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let store = open_at(dir.path(), tiny).expect("opens");
+    assert_eq!(*store.log.head().borrow(), 250);
+}

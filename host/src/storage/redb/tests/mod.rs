@@ -1,0 +1,79 @@
+//! The contract with ordinary and with tiny limits, and what only this adapter can get wrong.
+
+mod kept {
+    //! With the limits of a server: everything stays in the tail.
+    crate::storage_contract!(super::opener(|_| ()));
+}
+
+mod tiny {
+    //! With limits so small that segments roll and are used again, and redb is filled, all the time.
+    crate::storage_contract!(super::opener(super::tiny));
+}
+
+mod damage;
+mod disk;
+mod reopening;
+
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::AtomicU64;
+
+use super::*;
+
+fn tiny(config: &mut RedbConfig) {
+    config.segment_bytes = 64 << 10;
+    config.tail_fill_bytes = 16 << 10;
+    config.tail_bytes_max = 256 << 10;
+    config.block_bytes = 4 << 10;
+    config.group_bytes_max = 8 << 10;
+}
+
+fn config(dir: &Path, tune: fn(&mut RedbConfig)) -> RedbConfig {
+    let mut config = RedbConfig { dir: dir.to_owned(), ..RedbConfig::default() };
+    tune(&mut config);
+    config
+}
+
+/// Opens stores in directories of their own, which live as long as the test.
+fn opener(tune: fn(&mut RedbConfig)) -> impl Fn(Clock) -> Store + Sync {
+    let dirs = Mutex::new(vec![]);
+    move |clock| {
+        let dir = tempfile::tempdir().expect("a directory");
+        let store = open(config(dir.path(), tune), clock).expect("opens");
+        dirs.lock().expect("not poisoned").push(dir);
+        store
+    }
+}
+
+/// Small segments, and nothing ever moves into redb: what is read back comes from the write-ahead log.
+fn log_only(config: &mut RedbConfig) {
+    config.segment_bytes = 64 << 10;
+}
+
+fn open_at(dir: &Path, tune: fn(&mut RedbConfig)) -> Result<Store, StorageError> {
+    open(config(dir, tune), crate::storage::contract::ticking())
+}
+
+fn open_faulty(dir: &Path, tune: fn(&mut RedbConfig)) -> (Store, Faults) {
+    let faults = Faults::default();
+    let clock = crate::storage::contract::ticking();
+    (open_with(config(dir, tune), clock, faults.clone()).expect("opens"), faults)
+}
+
+/// A clock that stands still until the test moves it.
+fn standing(now: &Arc<AtomicU64>) -> Clock {
+    let now = now.clone();
+    Arc::new(move || now.load(std::sync::atomic::Ordering::Relaxed))
+}
+
+fn copy_dir(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).expect("a directory");
+    for entry in std::fs::read_dir(from).expect("a directory") {
+        let path = entry.expect("an entry").path();
+        let target = to.join(path.file_name().expect("a name"));
+        match path.is_dir() {
+            true => copy_dir(&path, &target),
+            false => drop(std::fs::copy(&path, &target).expect("copies")),
+        }
+    }
+}

@@ -1,0 +1,55 @@
+//! The code that wit-bindgen generates from `wit/`: the only unsafe code of the SDK, and the only place that names the
+//! contract's version. Nothing here is public API: the other modules re-export or wrap it.
+//!
+//! The worlds here are not those of `wit/worlds.wit` but their parts: what all kinds import (`shared`), what all kinds
+//! export (`life`), and what one kind alone exports. A component's type is the union of the parts that it uses. Whole
+//! worlds would each define the exports of `lifecycle`, and the macros for them would clash in one crate.
+#![allow(unsafe_code, missing_docs, clippy::all)]
+
+pub mod shared {
+    wit_bindgen::generate!({
+        inline: r#"
+            package weir:sdk;
+            world shared {
+                import weir:plugin/types@0.1.0;
+                import weir:plugin/log@0.1.0;
+                import weir:plugin/http@0.1.0;
+                import weir:plugin/clock@0.1.0;
+            }
+        "#,
+        path: "../wit",
+        generate_all,
+        generate_unused_types: true,
+        additional_derives: [PartialEq],
+    });
+}
+
+pub mod life {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world life { export weir:plugin/lifecycle@0.1.0; }",
+        path: "../wit",
+        generate_all,
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod validator {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world validator { export weir:plugin/validating@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod sink {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world sink { export weir:plugin/sinking@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}

@@ -1,0 +1,121 @@
+//! Events as they cross the border, and typed access to their payloads. The structs are the contract's own records,
+//! so nothing is copied between what the host sent and what a plugin reads.
+
+use serde::Serialize;
+use serde::de::Deserialize;
+
+pub use crate::bindings::shared::weir::plugin::types::{Event, Metadata, NewEvent, Payload, Problem};
+
+impl Payload {
+    /// A JSON payload from any value that serde can write.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::Payload;
+    /// assert_eq!(Payload::of(&[1, 2]).unwrap().as_json(), Some("[1,2]"));
+    /// ```
+    pub fn of<T: Serialize + ?Sized>(value: &T) -> Result<Self, Problem> {
+        serde_json::to_string(value)
+            .map(Self::Json)
+            .map_err(|error| Problem::new("payload-not-written", error.to_string()))
+    }
+
+    /// The JSON text; `None` for bytes.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::Payload;
+    /// assert_eq!(Payload::Bytes(vec![1]).as_json(), None);
+    /// ```
+    pub fn as_json(&self) -> Option<&str> {
+        match self {
+            Self::Json(text) => Some(text),
+            Self::Bytes(_) => None,
+        }
+    }
+
+    /// The JSON payload as a type of the plugin's own, which may borrow from it.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::Payload;
+    /// let payload = Payload::Json("[1,2]".into());
+    /// assert_eq!(payload.json::<Vec<u8>>().unwrap(), [1, 2]);
+    /// assert_eq!(payload.json::<String>().unwrap_err().code, "payload-unexpected");
+    /// ```
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        let Some(text) = self.as_json() else {
+            return Err(Problem::new("payload-not-json", "The payload is bytes, not JSON"));
+        };
+        serde_json::from_str(text).map_err(|error| Problem::new("payload-unexpected", error.to_string()))
+    }
+}
+
+impl Event {
+    /// The JSON payload as a type of the plugin's own; see [`Payload::json`].
+    ///
+    /// ```
+    /// # #[cfg(not(target_family = "wasm"))] {
+    /// let event = weir_plugin_sdk::testing::event("orders", 1, "placed", r#"{"lines":3}"#);
+    /// #[derive(serde::Deserialize)]
+    /// struct Placed { lines: u32 }
+    /// assert_eq!(event.json::<Placed>().unwrap().lines, 3);
+    /// # }
+    /// ```
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        self.payload.json()
+    }
+}
+
+impl NewEvent {
+    /// The JSON payload as a type of the plugin's own; see [`Payload::json`].
+    ///
+    /// ```
+    /// # #[cfg(not(target_family = "wasm"))] {
+    /// let event = weir_plugin_sdk::testing::new_event("orders", "placed", r#"{"lines":3}"#);
+    /// #[derive(serde::Deserialize)]
+    /// struct Placed { lines: u32 }
+    /// assert_eq!(event.json::<Placed>().unwrap().lines, 3);
+    /// # }
+    /// ```
+    pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
+        self.payload.json()
+    }
+}
+
+impl Problem {
+    /// Why something was refused: a stable code for machines and a sentence for people.
+    ///
+    /// ```
+    /// let problem = weir_plugin_sdk::Problem::new("too-many", "An order has at most 100 lines");
+    /// assert_eq!((problem.code.as_str(), problem.pointer), ("too-many", None));
+    /// ```
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), pointer: None }
+    }
+
+    /// Where in the payload: a JSON pointer; the empty one is the whole payload.
+    ///
+    /// ```
+    /// let problem = weir_plugin_sdk::Problem::new("too-many", "At most 100").at("/lines");
+    /// assert_eq!(problem.pointer.as_deref(), Some("/lines"));
+    /// ```
+    pub fn at(mut self, pointer: impl Into<String>) -> Self {
+        self.pointer = Some(pointer.into());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_are_refused_where_json_is_read() {
+        let refused = Payload::Bytes(b"{}".to_vec()).json::<serde_json::Value>().expect_err("bytes");
+        assert_eq!(refused.code, "payload-not-json");
+    }
+
+    #[test]
+    fn a_typed_payload_may_borrow_its_text() {
+        let payload = Payload::Json(r#""abc""#.into());
+        assert_eq!(payload.json::<&str>().expect("a string"), "abc");
+    }
+}

@@ -1,0 +1,145 @@
+//! The kind `validator`: looks at events before they are stored and accepts, changes or refuses them.
+//! A validator is pure: it has no clock, no randomness and no network, so the same events always get the same verdicts.
+
+use serde::de::DeserializeOwned;
+
+pub use crate::bindings::validator::exports::weir::plugin::validating::{Topic, Verdict};
+use crate::{Manifest, NewEvent, Payload, Problem};
+
+/// A plugin that decides whether events may be stored. Export it with [`export_validator!`](crate::export_validator).
+///
+/// ```
+/// use weir_plugin_sdk::{Manifest, NewEvent, Problem, Validator, Verdict};
+///
+/// struct Short { bytes_max: usize }
+///
+/// #[derive(serde::Deserialize)]
+/// struct Config { bytes_max: usize }
+///
+/// impl Validator for Short {
+///     type Config = Config;
+///     fn manifest() -> Manifest { Manifest::new("short", "1.0.0") }
+///     fn init(config: Config) -> Result<Self, String> { Ok(Self { bytes_max: config.bytes_max }) }
+///     fn validate(&mut self, event: &NewEvent) -> Verdict {
+///         match event.payload.as_json() {
+///             Some(text) if text.len() <= self.bytes_max => Verdict::Accept,
+///             _ => Verdict::refuse(Problem::new("too-long", "The payload is too long")),
+///         }
+///     }
+/// }
+/// weir_plugin_sdk::export_validator!(Short);
+/// ```
+pub trait Validator: Sized + 'static {
+    /// The operator's configuration, read from the side-car file; [`NoConfig`](crate::NoConfig) if there is none.
+    type Config: DeserializeOwned;
+
+    /// Called once a file, before anything else, without an instance.
+    fn manifest() -> Manifest;
+
+    /// Called once an instance. The error stops this generation of the plugin and is shown to the operator.
+    fn init(config: Self::Config) -> Result<Self, String>;
+
+    /// A topic was created or changed: refuse its configuration, or remember it. Accepts everything by default.
+    fn configure(&mut self, topic: &Topic) -> Result<(), Vec<Problem>> {
+        let _ = topic;
+        Ok(())
+    }
+
+    /// The verdict on one event.
+    fn validate(&mut self, event: &NewEvent) -> Verdict;
+
+    /// One verdict an event, in the same order. Override it only where events must be seen together.
+    fn validate_batch(&mut self, batch: &[NewEvent]) -> Vec<Verdict> {
+        batch.iter().map(|event| self.validate(event)).collect()
+    }
+}
+
+impl Verdict {
+    /// Refuses the event for one reason.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::{Problem, Verdict};
+    /// let Verdict::Reject(problems) = Verdict::refuse(Problem::new("no", "No")) else { panic!() };
+    /// assert_eq!(problems.len(), 1);
+    /// ```
+    pub fn refuse(problem: Problem) -> Self {
+        Self::Reject(vec![problem])
+    }
+
+    /// Accepts the event with another payload.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::{Payload, Verdict};
+    /// assert_eq!(Verdict::replace_with(&[1]), Verdict::Replace(Payload::Json("[1]".into())));
+    /// ```
+    pub fn replace_with<T: serde::Serialize + ?Sized>(value: &T) -> Self {
+        match Payload::of(value) {
+            Ok(payload) => Self::Replace(payload),
+            Err(problem) => Self::refuse(problem),
+        }
+    }
+}
+
+/// Makes a [`Validator`] the component's exports. Once a crate, at its top level; natively it only checks the trait.
+#[macro_export]
+macro_rules! export_validator {
+    ($plugin:ty) => {
+        const _: () = {
+            #[allow(dead_code)]
+            type Exported = $crate::glue::ValidatorComponent<$plugin>;
+            #[cfg(target_family = "wasm")]
+    $crate::bindings::life::export!(Exported with_types_in $crate::bindings::life);
+            #[cfg(target_family = "wasm")]
+    $crate::bindings::validator::export!(Exported with_types_in $crate::bindings::validator);
+        };
+    };
+}
+
+/// Turns the exported functions into calls of the trait.
+pub(crate) mod glue {
+    use std::cell::RefCell;
+    use std::marker::PhantomData;
+
+    use super::{NewEvent, Problem, Topic, Validator, Verdict};
+    use crate::bindings::life::exports::weir::plugin::lifecycle;
+    use crate::bindings::validator::exports::weir::plugin::validating;
+
+    /// The exports of one plugin type.
+    pub struct Component<T: Validator>(PhantomData<T>);
+
+    thread_local! {
+        static PLUGIN: RefCell<Option<Box<dyn std::any::Any>>> = const { RefCell::new(None) };
+    }
+
+    impl<T: Validator> Component<T> {
+        /// The host calls `init` before anything else; a host that does not is wrong, and the trap says so.
+        fn with<R>(call: impl FnOnce(&mut T) -> R) -> R {
+            PLUGIN.with_borrow_mut(|slot| {
+                let plugin = slot.as_mut().and_then(|plugin| plugin.downcast_mut::<T>());
+                call(plugin.expect("the host called `init` first"))
+            })
+        }
+    }
+
+    impl<T: Validator> lifecycle::Guest for Component<T> {
+        fn describe() -> lifecycle::Manifest {
+            T::manifest()
+        }
+
+        fn init(config_json: String) -> Result<(), String> {
+            let plugin = T::init(crate::config::read(&config_json)?)?;
+            PLUGIN.with_borrow_mut(|slot| *slot = Some(Box::new(plugin)));
+            Ok(())
+        }
+    }
+
+    impl<T: Validator> validating::Guest for Component<T> {
+        fn configure(topic: Topic) -> Result<(), Vec<Problem>> {
+            Self::with(|plugin| plugin.configure(&topic))
+        }
+
+        fn validate(batch: Vec<NewEvent>) -> Vec<Verdict> {
+            Self::with(|plugin| plugin.validate_batch(&batch))
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! A validator for tests of the host: it accepts, or refuses, or breaks every rule there is, as two markers in its file
+//! say. It is no example of how to write a plugin.
+
+mod acts;
+mod marker;
+
+use acts::{act, huge, run};
+use marker::{behaviour, version};
+use weir_plugin_sdk::{Manifest, NewEvent, NoConfig, Payload, Problem, Topic, Validator, Verdict, export_validator};
+
+struct Odd {
+    calls: u64,
+}
+
+impl Validator for Odd {
+    type Config = NoConfig;
+
+    fn manifest() -> Manifest {
+        act("describe");
+        match behaviour() {
+            "empty-name" => Manifest::new("", version()),
+            "wishes" => Manifest::new("odd", version()).wish_http("a.example", &["POST"]).wish_secret("TOKEN"),
+            "interest" => Manifest::new("odd", version()).interest(&["seen*"], &[]),
+            _ => Manifest::new("odd", version()).description("Misbehaves as a test asks it to"),
+        }
+    }
+
+    fn init(_: NoConfig) -> Result<Self, String> {
+        act("init");
+        if behaviour() == "refuse-init" {
+            return Err("odd: init refuses because a test asked it to".into());
+        }
+        Ok(Self { calls: 0 })
+    }
+
+    fn configure(&mut self, topic: &Topic) -> Result<(), Vec<Problem>> {
+        act("configure");
+        match behaviour() {
+            "refuse-configure" => Err(vec![problem(&format!("topic {} is refused", topic.name)).at("/schemas/0")]),
+            _ => Ok(()),
+        }
+    }
+
+    fn validate(&mut self, event: &NewEvent) -> Verdict {
+        self.calls += 1;
+        match behaviour() {
+            "reject-all" => Verdict::refuse(problem("refused because a test asked for it").at("/odd")),
+            "replace" => Verdict::Replace(Payload::Json(r#"{"odd":true}"#.into())),
+            "replace-bytes" => Verdict::Replace(Payload::Bytes(vec![0, 1, 2])),
+            "invalid-json" => Verdict::Replace(Payload::Json(r#"{"odd":"#.into())),
+            "huge-answer" => Verdict::Replace(Payload::Json(format!("\"{}\"", huge()))),
+            "huge-problem" => Verdict::refuse(problem(&huge())),
+            "stamp-replace" => Verdict::Replace(Payload::Json(format!(r#"{{"version":"{}"}}"#, version()))),
+            "stamp-reject" => Verdict::refuse(problem(&format!("version {} says no", version()))),
+            "count-calls" => Verdict::Replace(Payload::Json(format!(r#"{{"calls":{}}}"#, self.calls))),
+            "empty-reject" => Verdict::Reject(Vec::new()),
+            "by-type" => {
+                run(event.event_type.trim_start_matches("odd."));
+                Verdict::Accept
+            }
+            _ => Verdict::Accept,
+        }
+    }
+
+    fn validate_batch(&mut self, batch: &[NewEvent]) -> Vec<Verdict> {
+        act("validate");
+        let mut verdicts: Vec<Verdict> = batch.iter().map(|event| self.validate(event)).collect();
+        match behaviour() {
+            "too-few" => _ = verdicts.pop(),
+            "too-many" => verdicts.push(Verdict::Accept),
+            "none" => verdicts.clear(),
+            _ => {}
+        }
+        verdicts
+    }
+}
+
+fn problem(message: &str) -> Problem {
+    Problem::new("odd", message)
+}
+
+export_validator!(Odd);

@@ -1,0 +1,202 @@
+//! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use weir_tests::{Client, TestServer, eventually};
+
+use crate::{schema, server};
+
+fn repository(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn read(path: &str) -> Vec<u8> {
+    std::fs::read(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask plugins`"))
+}
+
+/// The odd guest that behaves as told.
+fn odd(behaviour: &str) -> Vec<u8> {
+    let mut bytes = read("tests/guests/dist/odd.wasm");
+    let marker = b"@@behaviour:";
+    let at = bytes.windows(marker.len()).position(|window| window == marker).expect("the marker") + marker.len();
+    let mut word = [b'.'; 20];
+    word[..behaviour.len()].copy_from_slice(behaviour.as_bytes());
+    bytes[at..at + word.len()].copy_from_slice(&word);
+    bytes
+}
+
+/// The sample schema plugin with a custom section at its end: the same code, and a digest of its own.
+fn another_schema_plugin(mark: u8) -> Vec<u8> {
+    let mut bytes = read("plugins/dist/schema.wasm");
+    bytes.extend_from_slice(&[0, 6, 4, b'm', b'a', b'r', b'k', mark]);
+    bytes
+}
+
+async fn plugin(api: &Client, name: &str) -> Value {
+    api.get(&format!("/plugins/{name}")).await.json()
+}
+
+/// Waits until the plugin shows what `check` looks for.
+async fn shows(api: &Client, name: &str, what: &str, check: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, 60, async || {
+        let shown = plugin(api, name).await;
+        check(&shown).then_some(shown)
+    })
+    .await
+}
+
+async fn with_schemas() -> TestServer {
+    let server = server().await;
+    server.client.post("/topics", json!({"name": "t1", "schemas": [schema("t")]})).await.ok(201);
+    server
+}
+
+async fn publish(api: &Client, n: Value) -> u16 {
+    api.post("/events", json!([{"topic": "t1", "type": "t", "payload": {"n": n}}])).await.status
+}
+
+#[tokio::test]
+async fn both_sample_plugins_are_active_out_of_the_box() {
+    let server = server().await;
+    let list = server.client.get("/plugins").await.ok(200);
+    for (index, (name, kind)) in [("schema", "validator"), ("webhook", "sink")].into_iter().enumerate() {
+        let shown = &list["plugins"][index];
+        assert_eq!(
+            (&shown["name"], &shown["state"], &shown["source"]),
+            (&json!(name), &json!("active"), &json!("embedded"))
+        );
+        assert_eq!(shown["serving"]["kind"], kind);
+        assert_eq!(shown["digest"].as_str().map(str::len), Some(64));
+    }
+    server.client.get("/plugins/nowhere").await.problem(404, "PLUGIN_NOT_FOUND");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_schema_plugin_dropped_in_under_load_takes_over_and_no_request_fails() {
+    let server = with_schemas().await;
+    let api = server.client.clone();
+    let stop = Arc::new(AtomicBool::new(false));
+    let load = tokio::spawn(load(api.clone(), stop.clone()));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let dropped = Instant::now();
+    std::fs::write(server.plugins_dir().join("schema.wasm"), another_schema_plugin(1)).expect("dropped in");
+    let shown = shows(&api, "schema", "the new generation serves", |shown| {
+        shown["source"] == "directory" && shown["serving"]["generation"] == 2
+    })
+    .await;
+    let took = dropped.elapsed();
+    assert_eq!(shown["state"], "active");
+    assert_eq!(publish(&api, json!("x")).await, 400, "the new one validates too");
+    std::fs::remove_file(server.plugins_dir().join("schema.wasm")).expect("removed");
+    shows(&api, "schema", "the embedded one comes back", |shown| shown["source"] == "embedded").await;
+    stop.store(true, Ordering::Relaxed);
+    let (requests, slowest) = load.await.expect("no request failed");
+    println!("{requests} publishes, slowest {slowest:?}, swapped {took:?} after the drop");
+    assert!(requests > 100, "there was load: {requests}");
+}
+
+/// About 200 publishes a second, each of which must succeed. Answers how many, and the slowest.
+async fn load(api: Client, stop: Arc<AtomicBool>) -> (u64, Duration) {
+    let (mut requests, mut slowest) = (0, Duration::ZERO);
+    let mut ticks = tokio::time::interval(Duration::from_millis(5));
+    while !stop.load(Ordering::Relaxed) {
+        ticks.tick().await;
+        let started = Instant::now();
+        assert_eq!(publish(&api, json!(requests)).await, 201);
+        slowest = slowest.max(started.elapsed());
+        requests += 1;
+    }
+    (requests, slowest)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_or_hostile_file_leaves_the_old_generation_serving_and_says_why() {
+    let server = with_schemas().await;
+    let api = &server.client;
+    assert_eq!(publish(api, json!(1)).await, 201);
+    let good = plugin(api, "schema").await["serving"]["digest"].clone();
+    let file = server.plugins_dir().join("schema.wasm");
+    let whole = another_schema_plugin(2);
+    let cases: [(&str, Vec<u8>); 9] = [
+        ("truncated", whole[..whole.len() / 2].to_vec()),
+        ("empty", Vec::new()),
+        ("text", b"not a component".to_vec()),
+        ("loop in describe", odd("loop-in-describe")),
+        ("loop in init", odd("loop-in-init")),
+        ("loop in validate", odd("loop-in-validate")),
+        ("memory bomb", odd("memory-in-validate")),
+        ("trap", odd("trap-in-validate")),
+        ("too few verdicts", odd("none")),
+    ];
+    let mut before = Value::Null;
+    for (what, bytes) in cases {
+        std::fs::write(&file, bytes).expect("dropped in");
+        let shown = shows(api, "schema", what, |shown| shown["state"] == "failed" && shown["digest"] != before).await;
+        let reason = shown["reason"].as_str().expect("a reason").to_owned();
+        println!("{what}: {reason}");
+        assert!(reason.len() > 15 && reason.len() < 600, "one clear sentence: {reason}");
+        assert_eq!(shown["serving"]["digest"], good, "{what}: the old generation serves");
+        before = shown["digest"].clone();
+        assert_eq!((publish(api, json!(2)).await, publish(api, json!("x")).await), (201, 400), "{what}");
+    }
+    std::fs::write(&file, whole).expect("dropped in");
+    let shown = shows(api, "schema", "a good file serves at last", |shown| shown["state"] == "active").await;
+    assert_eq!(shown["source"], "directory");
+    assert_eq!((publish(api, json!(3)).await, publish(api, json!("x")).await), (201, 400));
+}
+
+#[tokio::test]
+async fn a_topic_with_schemas_is_never_published_to_unvalidated() {
+    let server = with_schemas().await;
+    let api = &server.client;
+    std::fs::write(server.plugins_dir().join("schema.toml"), "enabled = false\n").expect("a side-car");
+    shows(api, "schema", "it is switched off", |shown| shown["state"] == "disabled").await;
+    let refused = api.post("/events", json!([{"topic": "t1", "type": "t", "payload": {"n": 1}}])).await;
+    let detail = refused.problem(503, "VALIDATOR_UNAVAILABLE");
+    assert!(detail.contains("t1") && detail.contains("schema"), "{detail}");
+    assert!(refused.headers.contains_key("retry-after"));
+    let created = api.post("/topics", json!({"name": "t2", "schemas": [schema("t")]})).await;
+    created.problem(503, "VALIDATOR_UNAVAILABLE");
+    api.post("/streams/s", json!({"type": "t", "payload": {}})).await.ok(200);
+    std::fs::remove_file(server.plugins_dir().join("schema.toml")).expect("removed");
+    shows(api, "schema", "it is back", |shown| shown["state"] == "active").await;
+    assert_eq!(publish(api, json!(1)).await, 201);
+    assert_eq!(api.events("t1").await.len(), 1);
+}
+
+#[tokio::test]
+async fn a_validator_of_the_operators_own_refuses_replaces_and_fails_closed() {
+    let server = with_schemas().await;
+    let api = &server.client;
+    let drop_in = async |behaviour: &str, digest_before: Value| {
+        std::fs::write(server.plugins_dir().join("rule.wasm"), odd(behaviour)).expect("dropped in");
+        let loaded = |shown: &Value| shown["state"] == "active" && shown["digest"] != digest_before;
+        shows(api, "rule", behaviour, loaded).await["digest"].clone()
+    };
+    let digest = drop_in("reject-all", Value::Null).await;
+    let open = json!({"type": "t", "payload": {"n": 1}});
+    let refused = api.post("/streams/s", &open).await;
+    refused.problem(400, "EVENT_PUBLISH_FAILED");
+    assert_eq!((&refused.json()["plugin"], &refused.json()["errors"][0]["code"]), (&json!("rule"), &json!("odd")));
+    let digest = drop_in("replace", digest).await;
+    api.post("/streams/s", &open).await.ok(200);
+    assert_eq!(api.get("/events/default-1").await.ok(200)["payload"], json!({"odd": true}));
+    assert_eq!(publish(api, json!(1)).await, 400, "what was replaced is held against the schema");
+    drop_in("by-type", digest).await;
+    api.post("/streams/s", &open).await.ok(200);
+    let trap = api.post("/streams/s", json!({"type": "odd.trap", "payload": {}})).await;
+    let detail = trap.problem(503, "PLUGIN_FAILED");
+    assert!(detail.contains("rule"), "{detail}");
+    assert_eq!(trap.json()["plugin"]["name"], "rule");
+    let looping = api.post("/streams/s", json!({"type": "odd.loop", "payload": {}})).await;
+    looping.problem(503, "PLUGIN_FAILED");
+    api.post("/streams/s", &open).await.ok(200);
+    assert_eq!(api.get("/topics/default").await.ok(200)["sequence"], 3);
+    std::fs::remove_file(server.plugins_dir().join("rule.wasm")).expect("removed");
+    eventually("it goes away", 20, async || (api.get("/plugins/rule").await.status == 404).then_some(())).await;
+    api.post("/streams/s", json!({"type": "odd.trap", "payload": {}})).await.ok(200);
+}

@@ -1,0 +1,66 @@
+//! Builds the WebAssembly guests and puts them where the server and the tests look for them.
+//! A file that did not change is left alone: its date would make cargo compile the server again.
+
+use std::path::{Path, PathBuf};
+use std::{env, fs, io};
+
+use crate::run::{Failure, cargo_command, finish, root};
+use crate::setup::TARGET;
+
+struct Guest {
+    package: &'static str,
+    folder: &'static str,
+    name: &'static str,
+}
+
+const GUESTS: [Guest; 4] = [
+    Guest { package: "weir-plugin-schema", folder: "plugins/dist", name: "schema" },
+    Guest { package: "weir-plugin-webhook", folder: "plugins/dist", name: "webhook" },
+    Guest { package: "weir-guest-odd", folder: "tests/guests/dist", name: "odd" },
+    Guest { package: "weir-guest-odd-sink", folder: "tests/guests/dist", name: "odd-sink" },
+];
+
+/// Every WebAssembly engine of the last years has 128-bit SIMD, and the schema plugin reads text with it.
+const FLAGS: (&str, &str) = ("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-C target-feature=+simd128");
+
+/// Builds all of them in one call of cargo, then copies what changed.
+pub fn build() -> Result<(), Failure> {
+    let mut args = vec!["build", "--profile", "plugin", "--target", TARGET];
+    for guest in &GUESTS {
+        args.extend(["-p", guest.package]);
+    }
+    let mut command = cargo_command();
+    command.args(&args).env(FLAGS.0, FLAGS.1);
+    finish(command, &format!("cargo {}", args.join(" ")))?;
+    GUESTS.iter().try_for_each(place)
+}
+
+fn place(guest: &Guest) -> Result<(), Failure> {
+    let built = target_dir().join(TARGET).join("plugin").join(format!("{}.wasm", guest.package.replace('-', "_")));
+    let placed = root().join(guest.folder).join(format!("{}.wasm", guest.name));
+    match copy_if_changed(&built, &placed) {
+        Ok(bytes) => {
+            eprintln!("  {}/{}.wasm {} KB", guest.folder, guest.name, bytes / 1024);
+            Ok(())
+        }
+        Err(error) => Err(Failure::new(format!("{} could not be put in place: {error}", built.display()))),
+    }
+}
+
+fn target_dir() -> PathBuf {
+    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
+}
+
+/// Written beside and renamed, because a running server may be watching the folder.
+fn copy_if_changed(from: &Path, to: &Path) -> io::Result<usize> {
+    let bytes = fs::read(from)?;
+    if fs::read(to).is_ok_and(|old| old == bytes) {
+        return Ok(bytes.len());
+    }
+    let folder = to.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    fs::create_dir_all(folder)?;
+    let beside = to.with_extension("wasm.part");
+    fs::write(&beside, &bytes)?;
+    fs::rename(&beside, to)?;
+    Ok(bytes.len())
+}

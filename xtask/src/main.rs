@@ -1,0 +1,76 @@
+//! The project's own commands, as `cargo xtask <command>`. Each is a short list of calls of cargo and its tools;
+//! what they build and test is elsewhere. There is no state and no configuration here.
+
+mod checks;
+mod guests;
+mod run;
+mod setup;
+
+use std::process::ExitCode;
+
+use run::{Failure, cargo};
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  setup                  add the WebAssembly target that plugins need
+  plugins                build the plugins into plugins/dist and the test guests into tests/guests/dist
+  serve [-- <args>]      build everything and run the server (weir serve <args>)
+  test [-- <args>]       format, lints, licences (on CI), doc tests, then all tests (nextest <args> where it is installed)
+  audit                  bans, licences and sources of the dependencies (cargo-deny)
+  bench publish [<args>] measure publishing against a release build
+  soak [<args>]          the long form of the chaos tests
+";
+
+fn main() -> ExitCode {
+    let mut args: Vec<String> = std::env::args().skip(1).collect();
+    let command = if args.is_empty() { String::new() } else { args.remove(0) };
+    // `cargo xtask serve -- --listen …` hands over the separator as well.
+    if args.first().is_some_and(|arg| arg == "--") {
+        args.remove(0);
+    }
+    match dispatch(&command, &args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("xtask: {failure}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
+    match command {
+        "setup" => setup::target(),
+        "plugins" => plugins(),
+        "serve" => plugins().and_then(|()| serve(args)),
+        "test" => plugins().and_then(|()| checks::test(args)),
+        "audit" => checks::audit(),
+        "bench" => plugins().and_then(|()| bench(args)),
+        "soak" => plugins().and_then(|()| soak(args)),
+        "" | "help" | "--help" | "-h" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(Failure::new(format!("there is no command '{other}'\n\n{HELP}"))),
+    }
+}
+
+/// Plugins come before anything that compiles the server, which has them inside.
+fn plugins() -> Result<(), Failure> {
+    setup::target()?;
+    guests::build()
+}
+
+fn serve(args: &[String]) -> Result<(), Failure> {
+    cargo(&["run", "--release", "-p", "weir", "--", "serve"], args)
+}
+
+fn bench(args: &[String]) -> Result<(), Failure> {
+    cargo(&["build", "--release", "-p", "weir", "-p", "weir-bench"], &[])?;
+    cargo(&["run", "--release", "-p", "weir-bench", "--"], args)
+}
+
+fn soak(args: &[String]) -> Result<(), Failure> {
+    cargo(&["build", "--release", "-p", "weir"], &[])?;
+    cargo(&["run", "--release", "-p", "weir-tests", "--bin", "soak", "--"], args)
+}
