@@ -53,13 +53,15 @@ impl Case {
         }
     }
 
-    /// The limits that a server's case is compared with: the stack, and both files.
-    pub fn limits(self) -> Option<[Self; 3]> {
+    /// The limits that a server's case is compared with: the stack; one request's events a write and sync, into both kinds
+    /// of file; and all connections' events a write and sync, the most that group commit could reach.
+    pub fn limits(self) -> Option<[Self; 4]> {
         let Self::Weir { connections, events, .. } = self else { return None };
         Some([
             Self::Echo { connections, events },
+            Self::Append { space: Space::Preallocated, events },
+            Self::Append { space: Space::Growing, events },
             Self::Append { space: Space::Preallocated, events: connections * events },
-            Self::Append { space: Space::Growing, events: connections * events },
         ])
     }
 

@@ -45,8 +45,11 @@ struct Ratio {
     #[serde(flatten)]
     case: Case,
     to_echo: Option<f64>,
+    /// One write and fdatasync a request.
     to_append_preallocated: Option<f64>,
     to_append_growing: Option<f64>,
+    /// One write and fdatasync for the requests of all connections.
+    to_append_grouped: Option<f64>,
 }
 
 impl Report {
@@ -58,8 +61,9 @@ impl Report {
             median(&ratios, |ratio| *ratio).copied()
         };
         let ratios = results.iter().filter_map(|(case, rounds)| {
-            let [echo, preallocated, growing] = case.limits()?.map(|limit| ratio(rounds, limit));
-            Some(Ratio { case: *case, to_echo: echo, to_append_preallocated: preallocated, to_append_growing: growing })
+            let [to_echo, to_append_preallocated, to_append_growing, to_append_grouped] =
+                case.limits()?.map(|limit| ratio(rounds, limit));
+            Some(Ratio { case: *case, to_echo, to_append_preallocated, to_append_growing, to_append_grouped })
         });
         let ratios = ratios.collect();
         let case = |(case, rounds): (Case, Vec<Measured>)| {
@@ -107,18 +111,25 @@ impl fmt::Display for Report {
         if self.ratios.is_empty() {
             return Ok(());
         }
-        writeln!(f, "\nevents/s as a part of the limits; append: one write and fdatasync of conns × events\n")?;
         writeln!(
             f,
-            "{:<21} {:>5} {:>6} {:>10} {:>10} {:>9}",
-            "", "conns", "events", "of echo", "of preall.", "of grow."
+            "\nevents/s as a part of the limits; append: one write and fdatasync a request, or for all connections\n"
+        )?;
+        writeln!(
+            f,
+            "{:<21} {:>5} {:>6} {:>10} {:>10} {:>9} {:>11}",
+            "", "conns", "events", "of echo", "of preall.", "of grow.", "of all in 1"
         )?;
         for ratio in &self.ratios {
             let [who, connections, events] = ratio.case.words();
             let show = |part: Option<f64>| part.map_or_else(|| "-".to_owned(), |part| format!("{part:.2}"));
-            let [echo, preallocated, growing] =
-                [ratio.to_echo, ratio.to_append_preallocated, ratio.to_append_growing].map(show);
-            writeln!(f, "{who:<21} {connections:>5} {events:>6} {echo:>10} {preallocated:>10} {growing:>9}")?;
+            let Ratio { to_echo, to_append_preallocated, to_append_growing, to_append_grouped, .. } = *ratio;
+            let [echo, preallocated, growing, grouped] =
+                [to_echo, to_append_preallocated, to_append_growing, to_append_grouped].map(show);
+            writeln!(
+                f,
+                "{who:<21} {connections:>5} {events:>6} {echo:>10} {preallocated:>10} {growing:>9} {grouped:>11}"
+            )?;
         }
         Ok(())
     }

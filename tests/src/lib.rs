@@ -3,6 +3,7 @@
 
 mod client;
 mod receiver;
+pub mod scenarios;
 mod server;
 
 pub use client::{Answer, Client};

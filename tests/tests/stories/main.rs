@@ -10,6 +10,7 @@ mod read;
 mod readme;
 mod topics;
 
+use weir_tests::scenarios::schema;
 use weir_tests::{ServerOptions, TestServer};
 
 /// A server with nothing in it.
@@ -19,14 +20,4 @@ async fn server() -> TestServer {
 
 fn options() -> ServerOptions {
     ServerOptions { program: env!("CARGO_BIN_EXE_weir-under-test").into(), args: Vec::new() }
-}
-
-/// A schema with one required number, for stories that need any schema.
-fn schema(event_type: &str) -> serde_json::Value {
-    serde_json::json!({
-        "eventType": event_type,
-        "type": "object",
-        "properties": { "n": { "type": "integer" } },
-        "required": ["n"],
-    })
 }

@@ -1,38 +1,22 @@
 //! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
 
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::path::Path;
 
 use serde_json::{Value, json};
+use weir_tests::scenarios::{another_schema_plugin, reload};
 use weir_tests::{Client, TestServer, eventually};
 
-use crate::{schema, server};
-
-fn repository(path: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
-}
-
-fn read(path: &str) -> Vec<u8> {
-    std::fs::read(repository(path)).unwrap_or_else(|error| panic!("{path}: {error}; run `cargo xtask plugins`"))
-}
+use crate::{options, schema, server};
 
 /// The odd guest that behaves as told.
 fn odd(behaviour: &str) -> Vec<u8> {
-    let mut bytes = read("tests/guests/dist/odd.wasm");
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/dist/odd.wasm");
+    let mut bytes = std::fs::read(file).expect("odd.wasm; run `cargo xtask plugins`");
     let marker = b"@@behaviour:";
     let at = bytes.windows(marker.len()).position(|window| window == marker).expect("the marker") + marker.len();
     let mut word = [b'.'; 20];
     word[..behaviour.len()].copy_from_slice(behaviour.as_bytes());
     bytes[at..at + word.len()].copy_from_slice(&word);
-    bytes
-}
-
-/// The sample schema plugin with a custom section at its end: the same code, and a digest of its own.
-fn another_schema_plugin(mark: u8) -> Vec<u8> {
-    let mut bytes = read("plugins/dist/schema.wasm");
-    bytes.extend_from_slice(&[0, 6, 4, b'm', b'a', b'r', b'k', mark]);
     bytes
 }
 
@@ -77,40 +61,21 @@ async fn both_sample_plugins_are_active_out_of_the_box() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_plugin_dropped_in_under_load_takes_over_and_no_request_fails() {
-    let server = with_schemas().await;
-    let api = server.client.clone();
-    let stop = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn(load(api.clone(), stop.clone()));
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let dropped = Instant::now();
-    std::fs::write(server.plugins_dir().join("schema.wasm"), another_schema_plugin(1)).expect("dropped in");
-    let shown = shows(&api, "schema", "the new generation serves", |shown| {
-        shown["source"] == "directory" && shown["serving"]["generation"] == 2
-    })
-    .await;
-    let took = dropped.elapsed();
-    assert_eq!(shown["state"], "active");
-    assert_eq!(publish(&api, json!("x")).await, 400, "the new one validates too");
-    std::fs::remove_file(server.plugins_dir().join("schema.wasm")).expect("removed");
-    shows(&api, "schema", "the embedded one comes back", |shown| shown["source"] == "embedded").await;
-    stop.store(true, Ordering::Relaxed);
-    let (requests, slowest) = load.await.expect("no request failed");
-    println!("{requests} publishes, slowest {slowest:?}, swapped {took:?} after the drop");
-    assert!(requests > 100, "there was load: {requests}");
+    let report = reload(options(), 2).await;
+    println!("{report:?}");
+    assert!(report.publishes > 100, "there was load: {report:?}");
 }
 
-/// About 200 publishes a second, each of which must succeed. Answers how many, and the slowest.
-async fn load(api: Client, stop: Arc<AtomicBool>) -> (u64, Duration) {
-    let (mut requests, mut slowest) = (0, Duration::ZERO);
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while !stop.load(Ordering::Relaxed) {
-        ticks.tick().await;
-        let started = Instant::now();
-        assert_eq!(publish(&api, json!(requests)).await, 201);
-        slowest = slowest.max(started.elapsed());
-        requests += 1;
-    }
-    (requests, slowest)
+#[tokio::test]
+async fn the_embedded_plugin_comes_back_when_the_file_goes_away() {
+    let server = with_schemas().await;
+    let api = &server.client;
+    let file = server.plugins_dir().join("schema.wasm");
+    std::fs::write(&file, another_schema_plugin()).expect("dropped in");
+    shows(api, "schema", "the file serves", |shown| shown["serving"]["source"] == "directory").await;
+    std::fs::remove_file(&file).expect("removed");
+    shows(api, "schema", "the embedded one comes back", |shown| shown["serving"]["source"] == "embedded").await;
+    assert_eq!((publish(api, json!(1)).await, publish(api, json!("x")).await), (201, 400));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -120,7 +85,7 @@ async fn a_broken_or_hostile_file_leaves_the_old_generation_serving_and_says_why
     assert_eq!(publish(api, json!(1)).await, 201);
     let good = plugin(api, "schema").await["serving"]["digest"].clone();
     let file = server.plugins_dir().join("schema.wasm");
-    let whole = another_schema_plugin(2);
+    let whole = another_schema_plugin();
     let cases: [(&str, Vec<u8>); 9] = [
         ("truncated", whole[..whole.len() / 2].to_vec()),
         ("empty", Vec::new()),

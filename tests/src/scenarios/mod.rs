@@ -1,0 +1,21 @@
+//! What the server must stand, as functions of how much of it: stories run a little, `cargo xtask soak` a lot.
+
+mod crash;
+mod reload;
+mod webhooks;
+
+pub use crash::{CrashPlan, CrashReport, crash};
+pub use reload::{ReloadReport, another_schema_plugin, reload};
+pub use webhooks::{WebhookReport, webhooks};
+
+use serde_json::{Value, json};
+
+/// A schema with one required number, for whatever needs any schema.
+pub fn schema(event_type: &str) -> Value {
+    json!({
+        "eventType": event_type,
+        "type": "object",
+        "properties": { "n": { "type": "integer" } },
+        "required": ["n"],
+    })
+}
