@@ -104,8 +104,7 @@ impl Run {
             }
             (Case::Echo { connections, events }, Some(echo), _) => {
                 let request = Batch::request(weir::topic(true), events, &echo::path(events));
-                let mut parsed =
-                    async |done: &Acknowledged| weir::check_answer(&done.sample, weir::topic(true), events, u64::MAX);
+                let mut parsed = async |done: &Acknowledged| echo::check_answer(&done.sample, events);
                 self.measure_server(echo, &request, connections, &mut parsed).await
             }
             (Case::Weir { schema, connections, events }, _, Some(weir)) => {
