@@ -46,6 +46,7 @@ pub mod http;
 pub mod log;
 mod manifest;
 mod sink;
+mod slot;
 #[cfg(not(target_family = "wasm"))]
 pub mod testing;
 mod validator;

@@ -133,29 +133,15 @@ macro_rules! export_sink {
 
 /// Turns the exported functions into calls of the trait.
 pub(crate) mod glue {
-    use std::cell::RefCell;
     use std::marker::PhantomData;
 
     use super::{Event, Problem, Receipt, Sink, Target};
     use crate::bindings::life::exports::weir::plugin::lifecycle;
     use crate::bindings::sink::exports::weir::plugin::sinking;
+    use crate::slot;
 
     /// The exports of one plugin type.
     pub struct Component<T: Sink>(PhantomData<T>);
-
-    thread_local! {
-        static PLUGIN: RefCell<Option<Box<dyn std::any::Any>>> = const { RefCell::new(None) };
-    }
-
-    impl<T: Sink> Component<T> {
-        /// The host calls `init` before anything else; a host that does not is wrong, and the trap says so.
-        fn with<R>(call: impl FnOnce(&mut T) -> R) -> R {
-            PLUGIN.with_borrow_mut(|slot| {
-                let plugin = slot.as_mut().and_then(|plugin| plugin.downcast_mut::<T>());
-                call(plugin.expect("the host called `init` first"))
-            })
-        }
-    }
 
     impl<T: Sink> lifecycle::Guest for Component<T> {
         fn describe() -> lifecycle::Manifest {
@@ -164,18 +150,18 @@ pub(crate) mod glue {
 
         fn init(config_json: String) -> Result<(), String> {
             let plugin = T::init(crate::config::read(&config_json)?)?;
-            PLUGIN.with_borrow_mut(|slot| *slot = Some(Box::new(plugin)));
+            slot::put(plugin);
             Ok(())
         }
     }
 
     impl<T: Sink> sinking::Guest for Component<T> {
         fn check(target: Target) -> Result<(), Problem> {
-            Self::with(|plugin| plugin.check(&target))
+            slot::with(|plugin: &mut T| plugin.check(&target))
         }
 
         fn deliver(target: Target, batch: Vec<Event>) -> Receipt {
-            Self::with(|plugin| plugin.deliver(&target, &batch))
+            slot::with(|plugin: &mut T| plugin.deliver(&target, &batch))
         }
     }
 }

@@ -97,29 +97,15 @@ macro_rules! export_validator {
 
 /// Turns the exported functions into calls of the trait.
 pub(crate) mod glue {
-    use std::cell::RefCell;
     use std::marker::PhantomData;
 
     use super::{NewEvent, Problem, Topic, Validator, Verdict};
     use crate::bindings::life::exports::weir::plugin::lifecycle;
     use crate::bindings::validator::exports::weir::plugin::validating;
+    use crate::slot;
 
     /// The exports of one plugin type.
     pub struct Component<T: Validator>(PhantomData<T>);
-
-    thread_local! {
-        static PLUGIN: RefCell<Option<Box<dyn std::any::Any>>> = const { RefCell::new(None) };
-    }
-
-    impl<T: Validator> Component<T> {
-        /// The host calls `init` before anything else; a host that does not is wrong, and the trap says so.
-        fn with<R>(call: impl FnOnce(&mut T) -> R) -> R {
-            PLUGIN.with_borrow_mut(|slot| {
-                let plugin = slot.as_mut().and_then(|plugin| plugin.downcast_mut::<T>());
-                call(plugin.expect("the host called `init` first"))
-            })
-        }
-    }
 
     impl<T: Validator> lifecycle::Guest for Component<T> {
         fn describe() -> lifecycle::Manifest {
@@ -128,18 +114,18 @@ pub(crate) mod glue {
 
         fn init(config_json: String) -> Result<(), String> {
             let plugin = T::init(crate::config::read(&config_json)?)?;
-            PLUGIN.with_borrow_mut(|slot| *slot = Some(Box::new(plugin)));
+            slot::put(plugin);
             Ok(())
         }
     }
 
     impl<T: Validator> validating::Guest for Component<T> {
         fn configure(topic: Topic) -> Result<(), Vec<Problem>> {
-            Self::with(|plugin| plugin.configure(&topic))
+            slot::with(|plugin: &mut T| plugin.configure(&topic))
         }
 
         fn validate(batch: Vec<NewEvent>) -> Vec<Verdict> {
-            Self::with(|plugin| plugin.validate_batch(&batch))
+            slot::with(|plugin: &mut T| plugin.validate_batch(&batch))
         }
     }
 }

@@ -54,8 +54,8 @@ const RULES: &[Rule] = &[
     },
     Rule { path: "cli", rooms: &["model", "config", "server"], crates: &["clap", "indicatif", "tracing_subscriber"] },
     Rule { path: "cli/client.rs", rooms: &[], crates: &["clap", "reqwest", "rustls", "url"] },
-    Rule { path: "main.rs", rooms: &["cli"], crates: &["clap", "mimalloc"] },
-    Rule { path: "lib.rs", rooms: &[], crates: &[] },
+    Rule { path: "main.rs", rooms: &["cli"], crates: &["clap"] },
+    Rule { path: "lib.rs", rooms: &[], crates: &["mimalloc"] },
 ];
 
 const MODEL_CRATES: &[&str] = &["bytes", "compact_str", "thiserror"];
