@@ -66,7 +66,10 @@ async fn ask(
     for (&index, verdict) in chosen.iter().zip(verdicts) {
         match verdict {
             Verdict::Accept => {}
-            Verdict::Replace(payload) => events[index].payload = payload,
+            Verdict::Replace(payload) => {
+                events[index].payload = payload;
+                validator.id().sign(&mut events[index].metadata);
+            }
             Verdict::Reject(refusals) => {
                 return Err(EngineError::Refused { index, plugin: validator.id().name.clone(), refusals });
             }

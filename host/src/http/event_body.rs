@@ -11,7 +11,9 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use super::problem::Problem;
-use crate::model::{Condition, EventType, Expected, NewEvent, Payload, StreamName, Tag, TopicName, limits};
+use crate::model::{
+    Condition, EventType, Expected, NewEvent, Payload, SERVER_KEYS, StreamName, Tag, TopicName, limits,
+};
 
 /// Text that borrows from the body when it has no escapes. (serde borrows a bare `Cow`, not one in an `Option`.)
 #[derive(Deserialize)]
@@ -194,6 +196,11 @@ fn metadata(entries: Option<Entries<'_>>) -> Result<Vec<(String, String)>, Probl
             "metadata has at most {} entries and {} bytes",
             limits::EVENT_METADATA_ENTRIES_MAX,
             limits::EVENT_METADATA_BYTES_MAX
+        )));
+    }
+    if let Some((key, _)) = entries.iter().find(|(key, _)| key.starts_with(SERVER_KEYS)) {
+        return Err(invalid_event(format!(
+            "metadata key '{key}' begins with '{SERVER_KEYS}', which is the server's own; give it another name"
         )));
     }
     Ok(entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())

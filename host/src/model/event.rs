@@ -14,6 +14,11 @@ pub type Version = u64;
 /// Free key-value pairs that travel with an event (correlation, causation, traceparent, actor, …).
 pub type Metadata = Vec<(String, String)>;
 
+/// Begins the metadata keys that only the server sets.
+pub const SERVER_KEYS: &str = "weir.";
+/// The metadata key that names the plugins which made or changed an event: `<name> <version> sha256:<digest>, …`.
+pub const PROVENANCE_KEY: &str = "weir.plugin";
+
 /// What an event says. The bytes are the client's own: stored and served as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Payload {

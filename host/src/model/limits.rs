@@ -117,6 +117,20 @@ pub const GUEST_REQUEST_HEADER_BYTES_MAX: usize = 64 << 10;
 pub const GUEST_RESPONSES_BYTES_MAX: usize = 16 << 20;
 /// Bytes of a response's body, by default.
 pub const GUEST_RESPONSE_BYTES: u64 = 1 << 20;
+/// Bytes of a key and of a value in a view, and bytes that one call may write to its view.
+pub const VIEW_KEY_BYTES_MAX: usize = 1 << 10;
+pub const VIEW_VALUE_BYTES_MAX: usize = 1 << 20;
+pub const VIEW_WRITE_BYTES_MAX: usize = 32 << 20;
+/// Bytes of all keys and values of a view, by default.
+pub const VIEW_BYTES: u64 = 1 << 30;
+/// Entries in one page that a guest scans, and about the bytes in it.
+pub const VIEW_PAGE_ENTRIES_MAX: usize = 1_000;
+pub const VIEW_PAGE_BYTES_MAX: usize = 4 << 20;
+/// Actions that one call to a process manager may ask for, and bytes in the key of a timer.
+pub const ACTIONS_MAX: usize = 1_000;
+pub const TIMER_KEY_BYTES_MAX: usize = 1 << 10;
+/// Bytes of a secret.
+pub const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// Bytes of texts that a plugin says of itself, and entries in its lists of interests and wishes.
 pub const MANIFEST_TEXT_BYTES_MAX: usize = 8 << 10;
 pub const MANIFEST_ENTRIES_MAX: usize = 1_000;

@@ -10,6 +10,8 @@ mod names;
 mod read;
 
 pub use condition::{Condition, Conflict, Expected};
-pub use event::{Event, EventId, Metadata, NewEvent, Payload, Position, Sequence, Version};
+pub use event::{
+    Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
+};
 pub use names::{EventType, NameError, PluginName, StreamName, Tag, TopicName};
 pub use read::{Direction, Filter, Page, Read, Scope};

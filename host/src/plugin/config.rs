@@ -11,6 +11,8 @@ pub struct PluginsConfig {
     pub dir: PathBuf,
     /// Compiled components. Private to this server (mode 0700): never the plugin directory.
     pub cache_dir: PathBuf,
+    /// Where the secrets are that side-cars grant: one file each, named like the secret. It need not exist.
+    pub secrets_dir: PathBuf,
     /// Plugins that come with the server; a file of the same name in `dir` takes the place of one.
     pub embedded: Vec<Embedded>,
     /// A file that changed is read when it stayed the same for this many milliseconds. Default 150.
@@ -21,7 +23,9 @@ pub struct PluginsConfig {
 
 impl PluginsConfig {
     pub fn new(dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
-        Self { dir: dir.into(), cache_dir: cache_dir.into(), embedded: Vec::new(), settle_ms: 150, rescan_ms: 5_000 }
+        let (dir, cache_dir) = (dir.into(), cache_dir.into());
+        let secrets_dir = dir.with_file_name("secrets");
+        Self { dir, cache_dir, secrets_dir, embedded: Vec::new(), settle_ms: 150, rescan_ms: 5_000 }
     }
 }
 

@@ -2,8 +2,8 @@
 //! new generation, and the old one lives until its last call has ended.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::grants::AppendGrant;
 use super::manifest::Manifest;
 use super::pool::Pool;
 use super::{Fault, HttpGrant, Kind, OnTrap, PluginError, PluginId, Serving, grants};
@@ -13,11 +13,10 @@ pub(super) struct Generation {
     pub kind: Kind,
     pub manifest: Manifest,
     pub grant: HttpGrant,
+    pub append: AppendGrant,
     pub on_trap: OnTrap,
     pub pool: Arc<Pool>,
     pub source: &'static str,
-    calls: AtomicU64,
-    faults: AtomicU64,
 }
 
 impl Generation {
@@ -25,23 +24,19 @@ impl Generation {
         id: PluginId,
         manifest: Manifest,
         grant: HttpGrant,
+        append: AppendGrant,
         on_trap: OnTrap,
         pool: Arc<Pool>,
         source: &'static str,
     ) -> Arc<Self> {
         let kind = pool.blueprint.linked.kind;
-        let (calls, faults) = (AtomicU64::new(0), AtomicU64::new(0));
-        Arc::new(Self { id, kind, manifest, grant, on_trap, pool, source, calls, faults })
+        Arc::new(Self { id, kind, manifest, grant, append, on_trap, pool, source })
     }
 
     /// Counts a call and puts the plugin's name on its fault.
-    pub fn settle<T>(&self, outcome: Result<T, Fault>) -> Result<T, PluginError> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    pub fn settle<T>(&self, events: usize, outcome: Result<T, Fault>) -> Result<T, PluginError> {
+        self.pool.blueprint.stats.called(events, outcome.as_ref().err());
         outcome.map_err(|fault| {
-            // A full queue is no fault of the guest.
-            if !matches!(fault, Fault::Busy(_)) {
-                self.faults.fetch_add(1, Ordering::Relaxed);
-            }
             // Through the plugin's own mouth, and so limited: a plugin that always fails must not fill a disk.
             self.pool.blueprint.reporter.line(tracing::Level::WARN, &format!("a call failed: it {fault}"));
             PluginError { plugin: self.id.clone(), fault }
@@ -50,7 +45,13 @@ impl Generation {
 
     /// How many calls there were, and how many of them failed.
     pub fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.faults.load(Ordering::Relaxed))
+        self.pool.blueprint.stats.counts()
+    }
+
+    /// What it may do, as short texts.
+    fn grants(&self) -> Vec<String> {
+        let http = self.grant.rules.iter().map(|rule| grants::show(&rule.host, &rule.methods));
+        http.chain(self.append.show()).collect()
     }
 
     /// What /plugins shows. The count and the time of the swap are the caller's.
@@ -68,8 +69,9 @@ impl Generation {
             calls,
             faults,
             instances: self.pool.alive(),
+            stats: self.pool.blueprint.stats.read(),
             wishes: self.manifest.wishes.clone(),
-            grants: self.grant.rules.iter().map(|rule| grants::show(&rule.host, &rule.methods)).collect(),
+            grants: self.grants(),
         }
     }
 }

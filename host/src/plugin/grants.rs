@@ -1,7 +1,42 @@
 //! What a plugin may do: its wish, cut down to what the operator grants. Nothing is allowed by default.
 
+use globset::GlobSet;
+
+use super::manifest::globs;
 use super::sidecar::{Grants, HttpAllow};
-use super::{HttpGrant, HttpRule};
+use super::{HttpGrant, HttpRule, LoadError};
+use crate::model::TopicName;
+
+/// The topics that a decider or process manager may write to, besides the stream that a decider decides for: those that
+/// a wish and a grant both cover.
+#[derive(Default)]
+pub(super) struct AppendGrant {
+    sides: Option<[Option<GlobSet>; 2]>,
+    texts: Vec<String>,
+}
+
+impl AppendGrant {
+    pub fn meet(wishes: &[String], grants: &[String]) -> Result<Self, LoadError> {
+        if wishes.is_empty() || grants.is_empty() {
+            return Ok(Self::default());
+        }
+        let bad = |error| match error {
+            LoadError::Manifest(why) => LoadError::Sidecar(format!("grants.append: {why}")),
+            other => other,
+        };
+        Ok(Self { sides: Some([globs(wishes)?, globs(grants).map_err(bad)?]), texts: grants.to_vec() })
+    }
+
+    pub fn allows(&self, topic: &TopicName) -> bool {
+        let covers = |globs: &Option<GlobSet>| globs.as_ref().is_none_or(|globs| globs.is_match(topic.as_str()));
+        self.sides.as_ref().is_some_and(|sides| sides.iter().all(covers))
+    }
+
+    /// As /plugins shows it.
+    pub fn show(&self) -> impl Iterator<Item = String> {
+        self.texts.iter().map(|topics| format!("append {topics}"))
+    }
+}
 
 impl HttpGrant {
     /// The rules that both sides agree on: every wish met with every grant.

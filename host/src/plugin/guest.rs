@@ -13,6 +13,7 @@ use super::http::HttpDoor;
 use super::memory::MemoryLimit;
 use super::reporter::{Reporter, clean};
 use super::sidecar::Bounds;
+use super::view::OpenView;
 use super::wasi::{self, LastWords};
 use super::{Kind, LoadError};
 use crate::model::limits::{GUEST_LOG_FIELDS_MAX, GUEST_LOG_LINE_BYTES_MAX, GUEST_TICK_MS};
@@ -25,6 +26,8 @@ pub(super) struct Guest {
     pub cpu: CpuClock,
     reporter: Arc<Reporter>,
     pub(super) http: Option<HttpDoor>,
+    /// The view of the call that runs, for kinds that have one.
+    pub(super) view: Option<OpenView>,
 }
 
 impl Guest {
@@ -38,6 +41,7 @@ impl Guest {
             cpu: CpuClock::default(),
             reporter: reporter.clone(),
             http,
+            view: None,
         }
     }
 }
@@ -60,9 +64,15 @@ pub(super) fn linker(engine: &Engine, kind: Kind) -> Result<Linker<Guest>, wasmt
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wit::log::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
-    if kind == Kind::Sink {
-        wit::http::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
-        wit::clock::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
+    match kind {
+        Kind::Sink => {
+            wit::http::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
+            wit::clock::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
+        }
+        Kind::Projection | Kind::ProcessManager => {
+            wit::view::add_to_linker::<_, Host>(&mut linker, |guest| guest)?;
+        }
+        Kind::Validator | Kind::Upcaster | Kind::Decider => {}
     }
     Ok(linker)
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use super::bindings::weir::plugin::http as wit;
 use super::grants::host_of;
 use super::guest::Guest;
+use super::secrets::Granted;
 use super::{HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse};
 use crate::model::limits::{
     GUEST_REQUEST_BODY_BYTES_MAX, GUEST_REQUEST_HEADER_BYTES_MAX, GUEST_REQUESTS_MAX, GUEST_REQUESTS_PARALLEL,
@@ -21,6 +22,7 @@ use crate::model::limits::{
 pub(super) struct HttpDoor {
     pub client: Arc<dyn HttpClient>,
     pub grant: Arc<HttpGrant>,
+    pub secrets: Arc<Granted>,
     pub timeout_ms_max: u64,
     pub response_bytes_max: u64,
 }
@@ -56,7 +58,10 @@ impl HttpDoor {
         }
         let most = u32::try_from(self.timeout_ms_max).unwrap_or(u32::MAX);
         let timeout_ms = Some(request.timeout_ms.map_or(most, |wish| wish.min(most)));
-        Ok(HttpRequest { method, url: request.url, headers: request.headers, body, timeout_ms })
+        let headers = request.headers.into_iter();
+        let headers = headers.map(|(name, value)| Ok((name, self.secrets.put_into(value).map_err(HttpError::Denied)?)));
+        let headers = headers.collect::<Result<_, HttpError>>()?;
+        Ok(HttpRequest { method, url: request.url, headers, body, timeout_ms })
     }
 }
 

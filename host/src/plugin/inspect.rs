@@ -62,8 +62,16 @@ pub(super) fn componentise(module: &[u8]) -> Result<Vec<u8>, LoadError> {
     })
 }
 
+/// What a component's type says of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Shape {
+    pub kind: Kind,
+    /// A projection that answers queries too.
+    pub queries: bool,
+}
+
 /// The kind of a component, if this server may run it.
-pub(super) fn kind(component: &[u8]) -> Result<Kind, LoadError> {
+pub(super) fn shape(component: &[u8]) -> Result<Shape, LoadError> {
     let names = Names::of(component)?;
     for name in names.imports.iter().chain(&names.exports) {
         if let Some((package, _, version)) = split(name)
@@ -90,7 +98,11 @@ pub(super) fn kind(component: &[u8]) -> Result<Kind, LoadError> {
         return Err(LoadError::NoLifecycle);
     }
     names.imports.iter().try_for_each(|import| check_import(kind, import))?;
-    Ok(kind)
+    let queries = exports("querying");
+    if queries && kind != Kind::Projection {
+        return Err(LoadError::SeveralKinds("querying without projecting".into()));
+    }
+    Ok(Shape { kind, queries })
 }
 
 fn check_import(kind: Kind, import: &str) -> Result<(), LoadError> {

@@ -6,16 +6,21 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
-use wasmtime::component::{Component, InstancePre};
+use std::time::{Duration, Instant};
+use wasmtime::component::{self, Component, InstancePre};
 use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
-use super::bindings::exports::weir::plugin::{lifecycle, sinking, validating};
+use super::bindings::exports::weir::plugin::{
+    deciding, lifecycle, processing, projecting, querying, sinking, upcasting, validating,
+};
 use super::guest::{CpuSpent, Guest, link_error, linker, on_tick, one_line};
 use super::http::HttpDoor;
+use super::inspect::Shape;
 use super::reporter::{Reporter, lock};
 use super::sidecar::Bounds;
+use super::stats::Stats;
+use super::view::{Access, OpenView, Stopped, ViewBase, ViewWrites};
 use super::{Fault, Kind, LoadError};
 use crate::model::TopicName;
 use crate::model::limits::GUEST_FUEL_PER_SLICE;
@@ -29,24 +34,68 @@ pub(super) struct Linked {
     exports: ExportIndices,
 }
 
+/// A kind's own interfaces, before and after a component was instantiated.
 enum ExportIndices {
     Validating(validating::GuestIndices),
+    Upcasting(upcasting::GuestIndices),
+    Deciding(deciding::GuestIndices),
+    Projecting(projecting::GuestIndices, Option<querying::GuestIndices>),
+    Processing(processing::GuestIndices),
     Sinking(sinking::GuestIndices),
+}
+
+#[derive(Clone)]
+pub(super) enum Exports {
+    Validating(validating::Guest),
+    Upcasting(upcasting::Guest),
+    Deciding(deciding::Guest),
+    Projecting { projecting: projecting::Guest, querying: Option<querying::Guest> },
+    Processing(processing::Guest),
+    Sinking(sinking::Guest),
+}
+
+impl ExportIndices {
+    fn find(kind: Kind, queries: bool, pre: &InstancePre<Guest>) -> wasmtime::Result<Self> {
+        Ok(match kind {
+            Kind::Validator => Self::Validating(validating::GuestIndices::new(pre)?),
+            Kind::Upcaster => Self::Upcasting(upcasting::GuestIndices::new(pre)?),
+            Kind::Decider => Self::Deciding(deciding::GuestIndices::new(pre)?),
+            Kind::Projection => {
+                let querying = queries.then(|| querying::GuestIndices::new(pre)).transpose()?;
+                Self::Projecting(projecting::GuestIndices::new(pre)?, querying)
+            }
+            Kind::ProcessManager => Self::Processing(processing::GuestIndices::new(pre)?),
+            Kind::Sink => Self::Sinking(sinking::GuestIndices::new(pre)?),
+        })
+    }
+
+    fn load(&self, store: &mut Store<Guest>, instance: &component::Instance) -> wasmtime::Result<Exports> {
+        Ok(match self {
+            Self::Validating(indices) => Exports::Validating(indices.load(store, instance)?),
+            Self::Upcasting(indices) => Exports::Upcasting(indices.load(store, instance)?),
+            Self::Deciding(indices) => Exports::Deciding(indices.load(store, instance)?),
+            Self::Projecting(projecting, querying) => Exports::Projecting {
+                projecting: projecting.load(&mut *store, instance)?,
+                querying: querying.as_ref().map(|indices| indices.load(&mut *store, instance)).transpose()?,
+            },
+            Self::Processing(indices) => Exports::Processing(indices.load(store, instance)?),
+            Self::Sinking(indices) => Exports::Sinking(indices.load(store, instance)?),
+        })
+    }
 }
 
 impl Linked {
     /// Links a component, and checks that its functions have the types of the contract.
-    pub fn new(engine: &Engine, component: &Component, kind: Kind) -> Result<Self, LoadError> {
+    pub fn new(engine: &Engine, component: &Component, shape: Shape) -> Result<Self, LoadError> {
+        let Shape { kind, queries } = shape;
         let pre = linker(engine, kind).and_then(|linker| linker.instantiate_pre(component)).map_err(link_error)?;
-        let exports = match kind {
-            Kind::Validator => ExportIndices::Validating(validating::GuestIndices::new(&pre).map_err(link_error)?),
-            Kind::Sink => ExportIndices::Sinking(sinking::GuestIndices::new(&pre).map_err(link_error)?),
-            Kind::Upcaster | Kind::Decider | Kind::Projection | Kind::ProcessManager => {
-                return Err(LoadError::Unsupported(kind));
-            }
-        };
+        let exports = ExportIndices::find(kind, queries, &pre).map_err(link_error)?;
         let lifecycle = lifecycle::GuestIndices::new(&pre).map_err(link_error)?;
         Ok(Self { kind, engine: engine.clone(), pre, lifecycle, exports })
+    }
+
+    pub fn has_queries(&self) -> bool {
+        matches!(self.exports, ExportIndices::Projecting(_, Some(_)))
     }
 }
 
@@ -55,6 +104,7 @@ pub(super) struct Blueprint {
     pub linked: Arc<Linked>,
     pub bounds: Bounds,
     pub reporter: Arc<Reporter>,
+    pub stats: Arc<Stats>,
     pub http: Option<HttpDoor>,
     pub config_json: String,
 }
@@ -99,15 +149,20 @@ impl Blueprint {
         let load = async {
             let instance = linked.pre.instantiate_async(&mut store).await?;
             let lifecycle = linked.lifecycle.load(&mut store, &instance)?;
-            let exports = match &linked.exports {
-                ExportIndices::Validating(indices) => Exports::Validating(indices.load(&mut store, &instance)?),
-                ExportIndices::Sinking(indices) => Exports::Sinking(indices.load(&mut store, &instance)?),
-            };
-            Ok((lifecycle, exports))
+            Ok((lifecycle, linked.exports.load(&mut store, &instance)?))
         };
         let loaded = within(self.bounds.call_timeout_ms, load).await;
         let (lifecycle, exports) = end(&store, &self.bounds, loaded)?;
-        Ok(Instance { store, kind: linked.kind, lifecycle, exports, known: HashMap::new(), calls: 0 })
+        Ok(Instance {
+            store,
+            kind: linked.kind,
+            lifecycle,
+            exports,
+            known: HashMap::new(),
+            calls: 0,
+            stats: self.stats.clone(),
+            entered: Instant::now(),
+        })
     }
 
     /// An instance that has its config and is ready for calls.
@@ -131,23 +186,34 @@ pub(super) struct Instance {
     /// Topics that this instance was configured with, and the revision of each.
     pub known: HashMap<TopicName, u64>,
     pub calls: u32,
-}
-
-#[derive(Clone)]
-pub(super) enum Exports {
-    Validating(validating::Guest),
-    Sinking(sinking::Guest),
+    stats: Arc<Stats>,
+    entered: Instant,
 }
 
 impl Instance {
     /// Sets what one call may use up.
     pub fn begin(&mut self, bounds: &Bounds) -> Result<(), Fault> {
         self.calls += 1;
-        begin(&mut self.store, self.kind, bounds)
+        begin(&mut self.store, self.kind, bounds)?;
+        self.entered = Instant::now();
+        Ok(())
+    }
+
+    /// Gives the call that comes its view.
+    pub fn open_view(&mut self, base: Arc<dyn ViewBase>, access: Access, bounds: &Bounds) {
+        self.store.data_mut().view = Some(OpenView::new(base, access, bounds.view_bytes_max));
+    }
+
+    /// Takes it back, with what the call wrote.
+    pub fn close_view(&mut self) -> ViewWrites {
+        self.store.data_mut().view.take().map(OpenView::into_writes).unwrap_or_default()
     }
 
     /// Says what a call's outcome means.
     pub fn end<T>(&self, bounds: &Bounds, outcome: Outcome<T>) -> Result<T, Fault> {
+        // Only pure kinds count instructions.
+        let fuel = self.store.get_fuel().map_or(0, |left| bounds.fuel_per_call.saturating_sub(left));
+        self.stats.entered(self.entered.elapsed(), fuel, self.store.data().memory.bytes() as u64);
         end(&self.store, bounds, outcome)
     }
 }
@@ -180,6 +246,9 @@ fn end<T>(store: &Store<Guest>, bounds: &Bounds, outcome: Outcome<T>) -> Result<
         Err(timeout_ms) => return Err(Fault::Timeout(timeout_ms)),
     };
     let guest = store.data();
+    if let Some(Stopped(fault)) = error.downcast_ref::<Stopped>() {
+        return Err(fault.clone());
+    }
     if let Some(spent) = error.downcast_ref::<CpuSpent>() {
         return Err(Fault::Cpu(spent.to_string()));
     }

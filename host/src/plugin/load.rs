@@ -9,12 +9,14 @@ use std::time::{Duration, Instant};
 use super::cache::Cache;
 use super::engines::Engines;
 use super::generation::Generation;
+use super::grants::AppendGrant;
 use super::http::HttpDoor;
 use super::instance::{Blueprint, Linked, StartError};
 use super::manifest::Manifest;
 use super::pool::Pool;
 use super::rehearse::rehearse;
 use super::reporter::Reporter;
+use super::secrets::Secrets;
 use super::sidecar::Bounds;
 use super::workshop::Workshop;
 use super::{
@@ -28,6 +30,7 @@ pub(super) struct Loader {
     workshop: Workshop,
     cache: Arc<Cache>,
     http: Arc<dyn HttpClient>,
+    secrets: Secrets,
 }
 
 /// A file to be tried, with what the operator says about it.
@@ -46,8 +49,9 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 impl Loader {
-    pub fn new(cache: Cache, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
-        Ok(Self { engines: Arc::new(Engines::new()?), workshop: Workshop::new()?, cache: Arc::new(cache), http })
+    pub fn new(cache: Cache, http: Arc<dyn HttpClient>, secrets: Secrets) -> Result<Self, PluginsError> {
+        let (engines, workshop) = (Arc::new(Engines::new()?), Workshop::new()?);
+        Ok(Self { engines, workshop, cache: Arc::new(cache), http, secrets })
     }
 
     /// From now on loading gives way to requests.
@@ -55,7 +59,11 @@ impl Loader {
         self.workshop.step_back();
     }
 
-    pub async fn load(&self, candidate: Candidate, rehearsal: &dyn Rehearsal) -> Result<Arc<Generation>, LoadError> {
+    pub async fn load(
+        &self,
+        candidate: Candidate,
+        rehearsal: &dyn Rehearsal,
+    ) -> Result<(Arc<Generation>, bool), LoadError> {
         let started = Instant::now();
         let Candidate { name, bytes, digest, sidecar, source } = candidate;
         if let Some(pinned) = sidecar.pin().filter(|pinned| *pinned != digest) {
@@ -69,7 +77,7 @@ impl Loader {
         let (compile_ms, total_ms) = (compiled.as_millis(), started.elapsed().as_millis());
         let PluginId { name, version, digest } = &generation.id;
         tracing::info!(plugin = name, version, digest, kind = ?generation.kind, cached, compile_ms, total_ms, "plugin loaded");
-        Ok(generation)
+        Ok((generation, cached))
     }
 
     /// All that is heavy and needs no runtime.
@@ -80,13 +88,10 @@ impl Loader {
                 inspect::Form::Component => bytes,
                 inspect::Form::ModuleWithType => Cow::Owned(inspect::componentise(&bytes)?),
             };
-            let kind = inspect::kind(&component)?;
-            if !matches!(kind, Kind::Validator | Kind::Sink) {
-                return Err(LoadError::Unsupported(kind));
-            }
-            let engine = engines.of(kind);
+            let shape = inspect::shape(&component)?;
+            let engine = engines.of(shape.kind);
             let (component, cached) = cache.compiled(engine, &component)?;
-            Ok((Linked::new(engine, &component, kind)?, cached))
+            Ok((Linked::new(engine, &component, shape)?, cached))
         };
         self.workshop.run(job).await
     }
@@ -107,22 +112,38 @@ impl Loader {
         let id = PluginId { name, version: String::new(), digest };
         let reporter = |id: &PluginId| Arc::new(Reporter::new(id.clone(), bounds.log_lines_per_second));
         let (linked_here, http, config_json) = (linked.clone(), None, "{}".to_owned());
-        let shut =
-            Blueprint { linked: linked_here, bounds: bounds.clone(), reporter: reporter(&id), http, config_json };
+        let shut = Blueprint {
+            linked: linked_here,
+            bounds: bounds.clone(),
+            reporter: reporter(&id),
+            stats: Arc::default(),
+            http,
+            config_json,
+        };
         let manifest = Manifest::ask(&shut).await?;
 
         let id = PluginId { version: manifest.version.clone(), ..id };
         let grant = HttpGrant::meet(&manifest.http, &sidecar.grants);
+        let append = AppendGrant::meet(&manifest.append, &sidecar.grants.append)?;
+        let secrets = self.secrets.of(&manifest.secrets, &sidecar.grants.secrets)?;
         let http = (kind == Kind::Sink).then(|| HttpDoor {
             client: self.http.clone(),
             grant: Arc::new(grant.clone()),
+            secrets: Arc::new(secrets),
             timeout_ms_max: bounds.call_timeout_ms,
             response_bytes_max: bounds.response_bytes_max,
         });
         let reporter = reporter(&id);
-        let pool = Pool::new(Blueprint { linked, bounds, reporter, http, config_json: sidecar.config_json()? });
+        let pool = Pool::new(Blueprint {
+            linked,
+            bounds,
+            reporter,
+            stats: Arc::default(),
+            http,
+            config_json: sidecar.config_json()?,
+        });
         pool.warm(1).await.map_err(start_error)?;
-        let generation = Generation::new(id, manifest, grant, sidecar.on_trap, pool, source);
+        let generation = Generation::new(id, manifest, grant, append, sidecar.on_trap, pool, source);
         if kind == Kind::Validator {
             rehearse(&Validator::new(generation.clone()), rehearsal).await?;
         }

@@ -41,8 +41,8 @@ pub enum LoadError {
     ForbiddenImport { import: String, kind: Kind, why: &'static str },
     #[error("imports {0}, which this server does not offer")]
     UnknownImport(String),
-    #[error("is of kind {0:?}, which this server cannot run yet")]
-    Unsupported(Kind),
+    #[error("is granted the secret {name}, which cannot be read: {why}; put it into the file {file}")]
+    Secret { name: String, file: String, why: String },
     #[error("has the digest sha256:{found}, and its side-car pins sha256:{pinned}")]
     Pin { found: String, pinned: String },
     #[error("has a bad side-car: {0}")]
@@ -73,7 +73,7 @@ impl LoadError {
     /// Whether the same file may succeed later: what failed depends on more than the file and its side-car.
     pub fn may_pass(&self) -> bool {
         match self {
-            Self::Io { .. } | Self::SettingRefused { .. } | Self::Trial(_) => true,
+            Self::Io { .. } | Self::SettingRefused { .. } | Self::Trial(_) | Self::Secret { .. } => true,
             Self::Describe(fault)
             | Self::Start(fault)
             | Self::Configure { fault, .. }
@@ -92,7 +92,6 @@ impl LoadError {
             | Self::NoLifecycle
             | Self::ForbiddenImport { .. }
             | Self::UnknownImport(_)
-            | Self::Unsupported(_)
             | Self::Pin { .. }
             | Self::Sidecar(_)
             | Self::Compile(_)

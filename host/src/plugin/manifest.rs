@@ -15,7 +15,12 @@ pub(super) struct Manifest {
     pub version: String,
     pub description: String,
     pub interests: Interests,
+    /// Projections, process managers and deciders: a new number makes what was built before worthless.
+    pub state_version: u32,
     pub http: Vec<HttpAllow>,
+    /// Names of secrets, and globs of topics, that it asks for.
+    pub secrets: Vec<String>,
+    pub append: Vec<String>,
     /// All wishes as short texts.
     pub wishes: Vec<String>,
 }
@@ -48,7 +53,7 @@ impl Manifest {
         let interests = manifest.interests.into_iter();
         let interests =
             interests.map(|i| Interest { topics: i.topics, event_types: i.event_types }).collect::<Vec<_>>();
-        let (mut http, mut wishes) = (Vec::new(), Vec::new());
+        let (mut http, mut secrets, mut append, mut wishes) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for wish in manifest.wishes {
             wishes.push(match wish {
                 wit::Wish::Http(wish) => {
@@ -56,8 +61,16 @@ impl Manifest {
                     http.push(HttpAllow { host: wish.host, methods: wish.methods });
                     text
                 }
-                wit::Wish::Secret(name) => format!("secret {name}"),
-                wit::Wish::Append(topic) => format!("append {topic}"),
+                wit::Wish::Secret(name) => {
+                    let text = format!("secret {name}");
+                    secrets.push(name);
+                    text
+                }
+                wit::Wish::Append(topics) => {
+                    let text = format!("append {topics}");
+                    append.push(topics);
+                    text
+                }
             });
         }
         Ok(Self {
@@ -65,7 +78,10 @@ impl Manifest {
             version: clean(&manifest.version),
             description: clean(&manifest.description),
             interests: Interests::new(&interests)?,
+            state_version: manifest.state_version,
             http,
+            secrets,
+            append,
             wishes: wishes.iter().map(|wish| clean(wish)).collect(),
         })
     }
@@ -96,18 +112,17 @@ fn matches(globs: &Option<GlobSet>, text: &str) -> bool {
     globs.as_ref().is_none_or(|globs| globs.is_match(text))
 }
 
-fn globs(patterns: &[String]) -> Result<Option<GlobSet>, LoadError> {
+pub(super) fn globs(patterns: &[String]) -> Result<Option<GlobSet>, LoadError> {
     if patterns.is_empty() || patterns.iter().any(|pattern| pattern == "*") {
         return Ok(None);
     }
     if patterns.len() > MANIFEST_ENTRIES_MAX {
-        return Err(LoadError::Manifest(format!("more than {MANIFEST_ENTRIES_MAX} globs in one interest")));
+        return Err(LoadError::Manifest(format!("more than {MANIFEST_ENTRIES_MAX} globs in one list")));
     }
     let mut set = GlobSetBuilder::new();
     for pattern in patterns {
-        let bad = |error: globset::Error| {
-            LoadError::Manifest(clean(&format!("the interest '{pattern}' is no glob: {}", error.kind())))
-        };
+        let bad =
+            |error: globset::Error| LoadError::Manifest(clean(&format!("'{pattern}' is no glob: {}", error.kind())));
         set.add(GlobBuilder::new(pattern).literal_separator(false).build().map_err(bad)?);
     }
     set.build().map(Some).map_err(|error| LoadError::Manifest(clean(&error.to_string())))

@@ -23,6 +23,13 @@ impl MemoryLimit {
     }
 }
 
+impl MemoryLimit {
+    /// What the guest has now.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+}
+
 impl ResourceLimiter for MemoryLimit {
     fn memory_growing(&mut self, current: usize, desired: usize, _maximum: Option<usize>) -> Result<bool> {
         let more = desired.saturating_sub(current);

@@ -7,6 +7,7 @@
 mod bindings;
 mod cache;
 mod config;
+mod decider;
 mod directory;
 mod engines;
 mod generation;
@@ -15,35 +16,52 @@ mod guest;
 mod http;
 mod inspect;
 mod instance;
+mod lift;
 mod load;
 mod load_error;
+mod lower;
 mod manifest;
 mod memory;
 mod plugins;
 mod pool;
+mod process_manager;
+mod projection;
 mod refresh;
 mod rehearse;
 mod reporter;
+mod secrets;
 mod sidecar;
 mod sink;
 mod slot;
+mod stats;
+mod upcaster;
 mod validator;
+mod view;
 mod wasi;
 mod watch;
 mod words;
+mod workbench;
 mod workshop;
 
 pub use config::{Embedded, PluginsConfig, PluginsError};
+pub use decider::Decider;
 pub use load_error::LoadError;
 pub use plugins::{PluginMetric, Plugins};
+pub use process_manager::{ProcessManager, Reaction};
+pub use projection::Projection;
 pub use reporter::Metric;
 pub use sidecar::{Grants, HttpAllow, OnTrap, PluginLimits, Sidecar};
 pub use sink::Sink;
+pub use stats::{CallStats, LATENCY_BOUNDS_US};
+pub use upcaster::Upcaster;
 pub use validator::Validator;
+pub use view::{MemoryView, ViewBase, ViewWrites};
 pub use words::{
-    Fault, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, HttpRule, Interest, Kind, PluginError,
-    PluginId, PluginStatus, Receipt, Refusal, Rehearsal, Rest, Serving, State, Target, TopicSetting, Verdict,
+    Action, Command, Fault, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, HttpRule, Interest, Kind,
+    PluginError, PluginId, PluginStatus, Receipt, Refusal, Rehearsal, Rejection, Rest, Serving, State, Target, Timer,
+    TopicSetting, Verdict,
 };
+pub use workbench::{Workbench, Workpiece};
 
 /// Unix milliseconds: for people and for sinks, never for a decision.
 fn now_ms() -> u64 {

@@ -10,8 +10,12 @@ use super::cache::Cache;
 use super::directory::Files;
 use super::load::Loader;
 use super::reporter::lock;
+use super::secrets::Secrets;
 use super::slot::{Role, Slot};
-use super::{HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, Rehearsal, Sink, Validator};
+use super::{
+    Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager, Projection,
+    Rehearsal, Sink, Upcaster, Validator,
+};
 
 /// Cheap to clone; all clones are the same plugins.
 #[derive(Clone)]
@@ -33,7 +37,9 @@ pub(super) struct Room {
 #[derive(Clone, Default)]
 struct Snapshot {
     validators: Arc<[Arc<Validator>]>,
-    sinks: Arc<HashMap<String, Arc<Sink>>>,
+    upcasters: Arc<[Arc<Upcaster>]>,
+    /// Everything, by name.
+    roles: Arc<HashMap<String, Role>>,
 }
 
 /// A counter or gauge of a plugin's own.
@@ -48,7 +54,8 @@ impl Plugins {
     /// Makes the engines and the directories. Nothing is loaded yet.
     pub fn new(config: PluginsConfig, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
         make_dir(&config.dir)?;
-        let loader = Loader::new(Cache::open(&config.cache_dir)?, http)?;
+        let secrets = Secrets::new(config.secrets_dir.clone());
+        let loader = Loader::new(Cache::open(&config.cache_dir)?, http, secrets)?;
         let room = Room {
             config,
             loader,
@@ -72,12 +79,33 @@ impl Plugins {
         self.room.snapshot().validators
     }
 
+    /// Those that serve, sorted by name.
+    pub fn upcasters(&self) -> Arc<[Arc<Upcaster>]> {
+        self.room.snapshot().upcasters
+    }
+
     pub fn validator(&self, name: &str) -> Option<Arc<Validator>> {
-        self.validators().iter().find(|validator| validator.id().name == name).cloned()
+        one(self, name, |role| if let Role::Validator(it) = role { Some(it) } else { None })
+    }
+
+    pub fn upcaster(&self, name: &str) -> Option<Arc<Upcaster>> {
+        one(self, name, |role| if let Role::Upcaster(it) = role { Some(it) } else { None })
+    }
+
+    pub fn decider(&self, name: &str) -> Option<Arc<Decider>> {
+        one(self, name, |role| if let Role::Decider(it) = role { Some(it) } else { None })
+    }
+
+    pub fn projection(&self, name: &str) -> Option<Arc<Projection>> {
+        one(self, name, |role| if let Role::Projection(it) = role { Some(it) } else { None })
+    }
+
+    pub fn process_manager(&self, name: &str) -> Option<Arc<ProcessManager>> {
+        one(self, name, |role| if let Role::ProcessManager(it) = role { Some(it) } else { None })
     }
 
     pub fn sink(&self, name: &str) -> Option<Arc<Sink>> {
-        self.room.snapshot().sinks.get(name).cloned()
+        one(self, name, |role| if let Role::Sink(it) = role { Some(it) } else { None })
     }
 
     /// Every plugin that was seen, sorted by name.
@@ -139,15 +167,17 @@ impl Room {
     pub fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Slot>) -> T) -> T {
         let mut slots = lock(&self.slots);
         let done = change(&mut slots);
-        let (mut validators, mut sinks) = (Vec::new(), HashMap::new());
+        let (mut validators, mut upcasters, mut roles) = (Vec::new(), Vec::new(), HashMap::new());
         for (name, slot) in slots.iter() {
-            match slot.serving.as_ref().map(|active| &active.role) {
-                Some(Role::Validator(validator)) => validators.push(validator.clone()),
-                Some(Role::Sink(sink)) => drop(sinks.insert(name.clone(), sink.clone())),
-                None => {}
+            let Some(active) = &slot.serving else { continue };
+            match &active.role {
+                Role::Validator(validator) => validators.push(validator.clone()),
+                Role::Upcaster(upcaster) => upcasters.push(upcaster.clone()),
+                Role::Decider(_) | Role::Projection(_) | Role::ProcessManager(_) | Role::Sink(_) => {}
             }
+            roles.insert(name.clone(), active.role.clone());
         }
-        let snapshot = Snapshot { validators: validators.into(), sinks: Arc::new(sinks) };
+        let snapshot = Snapshot { validators: validators.into(), upcasters: upcasters.into(), roles: Arc::new(roles) };
         *self.serving.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = snapshot;
         drop(slots);
         self.changes.send_modify(|count| *count += 1);
@@ -155,6 +185,11 @@ impl Room {
     }
 }
 
-fn make_dir(path: &Path) -> Result<(), PluginsError> {
+/// What serves under a name, if it is of the kind that is asked for.
+fn one<T: Clone>(plugins: &Plugins, name: &str, kind: impl FnOnce(&Role) -> Option<&T>) -> Option<T> {
+    kind(plugins.room.snapshot().roles.get(name)?).cloned()
+}
+
+pub(super) fn make_dir(path: &Path) -> Result<(), PluginsError> {
     std::fs::create_dir_all(path).map_err(|source| PluginsError::Directory { path: path.to_owned(), source })
 }

@@ -5,7 +5,7 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Fault;
@@ -75,7 +75,10 @@ impl Pool {
             return Err(Fault::Busy(before));
         }
         let wait = Duration::from_millis(self.blueprint.bounds.call_timeout_ms);
-        match tokio::time::timeout(wait, self.turns.acquire()).await {
+        let since = Instant::now();
+        let turn = tokio::time::timeout(wait, self.turns.acquire()).await;
+        self.blueprint.stats.waited(since.elapsed());
+        match turn {
             Ok(Ok(turn)) => Ok(turn),
             Ok(Err(_)) | Err(_) => Err(Fault::Busy(self.waiting.load(Ordering::Relaxed))),
         }

@@ -51,7 +51,7 @@ pub(super) async fn refresh(room: &Arc<Room>, rehearsal: &dyn Rehearsal, name: S
     loading(room, &name, source, &digest);
     let sidecar = candidate.sidecar.clone();
     match room.loader.load(candidate, rehearsal).await {
-        Ok(generation) => room.change(|slots| {
+        Ok((generation, _)) => room.change(|slots| {
             let slot = slots.entry(name).or_insert_with(|| Slot::new(source));
             (slot.state, slot.reason, slot.retry) = (State::Active, None, None);
             (slot.digest, slot.source) = (Some(digest), source);
@@ -145,7 +145,7 @@ async fn fall_back(
     let sidecar = Sidecar { digest: None, ..sidecar.clone() };
     let bytes = embedded.bytes.into();
     let candidate = Candidate { name: name.into(), bytes, digest: digest(embedded.bytes), sidecar, source: EMBEDDED };
-    room.loader.load(candidate, rehearsal).await.ok()
+    room.loader.load(candidate, rehearsal).await.ok().map(|(generation, _)| generation)
 }
 
 /// Writes down why; what serves goes on serving.

@@ -39,8 +39,10 @@ pub struct Grants {
     pub http: Vec<HttpAllow>,
     /// Addresses that are not public may be called too. Default false.
     pub private_addresses: bool,
-    /// Names of secrets. Read, and not used yet.
+    /// Names of secrets that the host may put into the headers of its requests. Default: none.
     pub secrets: Vec<String>,
+    /// Topics that a decider or process manager may write to, as globs. Default: none but the decider's own stream.
+    pub append: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -65,6 +67,7 @@ pub struct PluginLimits {
     pub queue_calls_max: Option<usize>,
     pub output_bytes_max: Option<usize>,
     pub response_bytes_max: Option<u64>,
+    pub view_bytes_max: Option<u64>,
     pub log_lines_per_second: Option<u32>,
 }
 
@@ -152,6 +155,7 @@ pub(super) struct Bounds {
     pub queue_calls_max: usize,
     pub output_bytes_max: usize,
     pub response_bytes_max: u64,
+    pub view_bytes_max: u64,
     pub log_lines_per_second: u32,
 }
 
@@ -172,6 +176,7 @@ impl Bounds {
             queue_calls_max: limits.queue_calls_max.unwrap_or(limits::GUEST_QUEUE_CALLS),
             output_bytes_max: limits.output_bytes_max.unwrap_or(limits::GUEST_OUTPUT_BYTES),
             response_bytes_max: limits.response_bytes_max.unwrap_or(limits::GUEST_RESPONSE_BYTES),
+            view_bytes_max: limits.view_bytes_max.unwrap_or(limits::VIEW_BYTES),
             log_lines_per_second: limits.log_lines_per_second.unwrap_or(limits::GUEST_LOG_LINES_PER_SECOND),
         }
     }

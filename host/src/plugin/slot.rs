@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::directory::Files;
 use super::generation::Generation;
-use super::{Kind, PluginStatus, Sink, State, Validator};
+use super::{Decider, Kind, PluginStatus, ProcessManager, Projection, Sink, State, Upcaster, Validator};
 use crate::model::limits::{PROBATION_FAULTS, PROBATION_MS};
 
 pub(super) struct Slot {
@@ -56,9 +56,40 @@ pub(super) struct Active {
     since: Instant,
 }
 
+/// A generation, as its kind is called.
+#[derive(Clone)]
 pub(super) enum Role {
     Validator(Arc<Validator>),
+    Upcaster(Arc<Upcaster>),
+    Decider(Arc<Decider>),
+    Projection(Arc<Projection>),
+    ProcessManager(Arc<ProcessManager>),
     Sink(Arc<Sink>),
+}
+
+impl Role {
+    pub fn of(generation: &Arc<Generation>) -> Self {
+        let own = generation.clone();
+        match generation.kind {
+            Kind::Validator => Self::Validator(Arc::new(Validator::new(own))),
+            Kind::Upcaster => Self::Upcaster(Arc::new(Upcaster::new(own))),
+            Kind::Decider => Self::Decider(Arc::new(Decider::new(own))),
+            Kind::Projection => Self::Projection(Arc::new(Projection::new(own))),
+            Kind::ProcessManager => Self::ProcessManager(Arc::new(ProcessManager::new(own))),
+            Kind::Sink => Self::Sink(Arc::new(Sink::new(own))),
+        }
+    }
+
+    pub fn generation(&self) -> &Arc<Generation> {
+        match self {
+            Self::Validator(it) => &it.generation,
+            Self::Upcaster(it) => &it.generation,
+            Self::Decider(it) => &it.generation,
+            Self::Projection(it) => &it.generation,
+            Self::ProcessManager(it) => &it.generation,
+            Self::Sink(it) => &it.generation,
+        }
+    }
 }
 
 impl Slot {
@@ -80,11 +111,7 @@ impl Slot {
     /// Lets a new generation serve. Calls that run on the old one hold it until they end.
     pub fn activate(&mut self, generation: Arc<Generation>) {
         self.generations += 1;
-        let role = match generation.kind {
-            Kind::Sink => Role::Sink(Arc::new(Sink::new(generation.clone()))),
-            // No other kind gets through the loader.
-            _ => Role::Validator(Arc::new(Validator::new(generation.clone()))),
-        };
+        let role = Role::of(&generation);
         let (number, since_ms) = (self.generations, super::now_ms());
         let since = Instant::now();
         self.previous = self.serving.replace(Active { generation, role, number, since_ms, since });

@@ -3,16 +3,15 @@
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::validating as wit;
-use super::bindings::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, Instance, within};
 use super::reporter::clean;
-use super::{Fault, LoadError, OnTrap, PluginError, PluginId, Refusal, TopicSetting, Verdict};
-use crate::model::{EventType, NewEvent, Payload, TopicName};
+use super::{Fault, LoadError, OnTrap, PluginError, PluginId, Refusal, TopicSetting, Verdict, lift, lower};
+use crate::model::{EventType, NewEvent, TopicName};
 
 /// One generation of a validator. Calls that hold it finish on it, whatever takes its place.
 pub struct Validator {
-    generation: Arc<Generation>,
+    pub(super) generation: Arc<Generation>,
 }
 
 impl Validator {
@@ -41,7 +40,7 @@ impl Validator {
     /// Asks whether a setting is acceptable. Nothing remembers it: the instance that was asked is thrown away, because
     /// the setting may be refused by someone else, or never stored.
     pub async fn configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, PluginError> {
-        self.generation.settle(self.try_configure(setting).await)
+        self.generation.settle(0, self.try_configure(setting).await)
     }
 
     async fn try_configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
@@ -55,7 +54,7 @@ impl Validator {
         settings: &[Arc<TopicSetting>],
         batch: &[&NewEvent],
     ) -> Result<Vec<Verdict>, PluginError> {
-        self.generation.settle(self.try_validate(settings, batch).await)
+        self.generation.settle(batch.len(), self.try_validate(settings, batch).await)
     }
 
     pub(super) async fn try_validate(
@@ -80,11 +79,11 @@ impl Validator {
                 instance.known.insert(setting.topic.clone(), setting.revision);
             }
         }
-        let texts = Texts::of(batch);
-        let events = texts.events(batch)?;
+        let events = lower::NewEvents::of(batch);
+        let events = events.lower()?;
         let bounds = &pool.blueprint.bounds;
+        let Exports::Validating(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin(bounds)?;
-        let exports = validating(&instance)?;
         let outcome = within(bounds.call_timeout_ms, exports.call_validate(&mut instance.store, &events)).await;
         let verdicts = instance.end(bounds, outcome)?;
         if verdicts.len() != batch.len() {
@@ -113,19 +112,12 @@ impl Validator {
     /// Hands a setting to an instance.
     async fn tell(&self, instance: &mut Instance, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
         let bounds = &self.generation.pool.blueprint.bounds;
+        let Exports::Validating(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin(bounds)?;
-        let exports = validating(instance)?;
         let topic = wit::Topic { name: setting.topic.as_str(), config_json: &setting.config_json };
         let outcome = within(bounds.call_timeout_ms, exports.call_configure(&mut instance.store, topic)).await;
         let answer = instance.end(bounds, outcome)?;
         Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
-    }
-}
-
-fn validating(instance: &Instance) -> Result<wit::Guest, Fault> {
-    match &instance.exports {
-        Exports::Validating(exports) => Ok(exports.clone()),
-        Exports::Sinking(_) => Err(Fault::Start("it is no validator".into())),
     }
 }
 
@@ -141,66 +133,10 @@ fn remembers_too_much(instance: &Instance, settings: &[Arc<TopicSetting>], batch
     })
 }
 
-/// The tags and metadata of a whole batch, borrowed: two lists for all events instead of two for each.
-struct Texts<'a> {
-    tags: Vec<&'a str>,
-    metadata: Vec<(&'a str, &'a str)>,
-}
-
-impl<'a> Texts<'a> {
-    fn of(batch: &[&'a NewEvent]) -> Self {
-        let tags = batch.iter().flat_map(|event| event.tags.iter().map(|tag| tag.as_str())).collect();
-        let metadata = batch.iter().flat_map(|event| event.metadata.iter().map(|(k, v)| (k.as_str(), v.as_str())));
-        Self { tags, metadata: metadata.collect() }
-    }
-
-    fn events(&'a self, batch: &[&'a NewEvent]) -> Result<Vec<types::NewEvent<'a>>, Fault> {
-        let (mut tags, mut metadata) = (self.tags.as_slice(), self.metadata.as_slice());
-        let lower = |event: &&'a NewEvent| {
-            let (own_tags, own_metadata);
-            (own_tags, tags) = tags.split_at(event.tags.len());
-            (own_metadata, metadata) = metadata.split_at(event.metadata.len());
-            Ok(types::NewEvent {
-                topic: event.topic.as_str(),
-                stream: event.stream.as_ref().map(|stream| stream.as_str()),
-                event_type: event.event_type.as_str(),
-                payload: payload(&event.payload)?,
-                tags: own_tags,
-                metadata: own_metadata,
-            })
-        };
-        batch.iter().map(lower).collect()
-    }
-}
-
-/// A payload for a guest, not copied.
-pub(super) fn payload(payload: &Payload) -> Result<types::PayloadParam<'_>, Fault> {
-    match payload {
-        Payload::Json(text) => {
-            let text = std::str::from_utf8(text);
-            // Cannot be: it was parsed at the door. If it is, the host is at fault, and the guest must not see it.
-            Ok(types::PayloadParam::Json(text.map_err(|_| Fault::Start("an event's JSON is not UTF-8".into()))?))
-        }
-        Payload::Bytes(bytes) => Ok(types::PayloadParam::Bytes(bytes)),
-    }
-}
-
 fn verdict(verdict: wit::Verdict) -> Result<Verdict, Fault> {
     Ok(match verdict {
         wit::Verdict::Accept => Verdict::Accept,
         wit::Verdict::Reject(problems) => Verdict::Reject(problems.into_iter().map(Refusal::from).collect()),
-        wit::Verdict::Replace(types::PayloadResult::Bytes(bytes)) => Verdict::Replace(Payload::Bytes(bytes.into())),
-        wit::Verdict::Replace(types::PayloadResult::Json(text)) => {
-            if let Err(error) = serde_json::from_str::<serde::de::IgnoredAny>(&text) {
-                return Err(Fault::Answer(format!("it replaced a payload by something that is no JSON: {error}")));
-            }
-            Verdict::Replace(Payload::Json(text.into()))
-        }
+        wit::Verdict::Replace(payload) => Verdict::Replace(lift::payload(payload, "a payload instead of the event's")?),
     })
-}
-
-impl From<types::Problem> for Refusal {
-    fn from(problem: types::Problem) -> Self {
-        Self { code: problem.code, message: problem.message, pointer: problem.pointer }
-    }
 }

@@ -5,7 +5,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
 
-use crate::model::{NewEvent, Payload, TopicName};
+use super::CallStats;
+use crate::model::{Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, TopicName};
 
 /// A topic as its creator described it: what a validator is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +65,51 @@ pub enum Rest {
     Gone(Refusal),
 }
 
+/// A wish that something happens, for a decider.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Command {
+    /// Unique; a command that comes again under the same id is the same command.
+    pub id: String,
+    pub name: String,
+    pub topic: TopicName,
+    pub stream: StreamName,
+    pub payload: Payload,
+    /// Who wishes it.
+    pub actor: Option<String>,
+    pub metadata: Metadata,
+    /// Unix milliseconds.
+    pub time_ms: u64,
+}
+
+/// Why a decider makes no events of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The command itself is wrong.
+    Invalid(Vec<Refusal>),
+    /// The state does not allow it.
+    Conflict(Refusal),
+    UnknownCommand,
+}
+
+/// What a process manager asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Action {
+    Append(NewEvent),
+    Execute(Command),
+    /// A timer of the same key takes the place of the old one.
+    SetTimer(Timer),
+    CancelTimer(String),
+}
+
+/// A process manager's alarm clock.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Timer {
+    pub key: String,
+    /// When it is due, in Unix milliseconds.
+    pub at_ms: u64,
+    pub payload: Payload,
+}
+
 /// Which plugin, so that every fault and every changed event can name it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct PluginId {
@@ -71,6 +117,20 @@ pub struct PluginId {
     pub version: String,
     /// SHA-256 of the component file, in hex.
     pub digest: String,
+}
+
+impl PluginId {
+    /// Notes in an event's metadata that this plugin made or changed it; several are noted in their order.
+    pub fn sign(&self, metadata: &mut Metadata) {
+        let signature = format!("{} {} sha256:{}", self.name, self.version, self.digest);
+        match metadata.iter_mut().find(|(key, _)| key == PROVENANCE_KEY) {
+            Some((_, value)) => {
+                value.push_str(", ");
+                value.push_str(&signature);
+            }
+            None => metadata.push((PROVENANCE_KEY.to_owned(), signature)),
+        }
+    }
 }
 
 /// Why a call to a plugin gave no answer. The server and all other plugins go on.
@@ -94,11 +154,48 @@ pub enum Fault {
     Memory(u64),
     #[error("gave a wrong answer: {0}")]
     Answer(String),
+    /// More than it may have, of something that the host counts.
+    #[error("went over a limit: {0}")]
+    Limit(String),
+    /// Something that it was not granted, or that its kind must not do.
+    #[error("did what it must not: {0}")]
+    Denied(String),
     #[error("could not be started: {0}")]
     Start(String),
+    /// Not the guest's fault: the host could not give it what it has a right to.
+    #[error("was let down by its host: {0}")]
+    Host(String),
     /// Not the guest's fault: all instances are busy and the queue is full.
     #[error("is busy: {0} calls wait already")]
     Busy(usize),
+}
+
+impl Fault {
+    /// What cannot be: the loader gives each kind its own role.
+    pub(super) fn wrong_kind() -> Self {
+        Self::Host("it is of another kind".into())
+    }
+
+    /// Whether the guest did something wrong.
+    pub fn is_the_guests(&self) -> bool {
+        !matches!(self, Self::Busy(_) | Self::Host(_))
+    }
+
+    /// One word, for metrics.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Trap(_) => "trap",
+            Self::Cpu(_) => "cpu",
+            Self::Timeout(_) => "timeout",
+            Self::Memory(_) => "memory",
+            Self::Answer(_) => "answer",
+            Self::Limit(_) => "limit",
+            Self::Denied(_) => "denied",
+            Self::Start(_) => "start",
+            Self::Host(_) => "host",
+            Self::Busy(_) => "busy",
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -156,6 +253,7 @@ pub struct Serving {
     pub calls: u64,
     pub faults: u64,
     pub instances: usize,
+    pub stats: CallStats,
     /// What the component asks for, and what the operator gives, as short texts (`http POST *`).
     pub wishes: Vec<String>,
     pub grants: Vec<String>,

@@ -105,7 +105,7 @@ async fn wrong_answers_are_faults() {
     let validator = house.validator("mood");
     for (mood, part) in [
         (moods::FORGETS_ALL, "0 verdicts for 6 events"),
-        (moods::REPLACES_BADLY, "no JSON"),
+        (moods::REPLACES_BADLY, "is JSON and is not"),
         (moods::POINTS_OUTSIDE, "out of bounds"),
     ] {
         let fault = ask(&validator, mood).await.expect_err("a wrong answer");

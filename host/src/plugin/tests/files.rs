@@ -1,7 +1,7 @@
 //! Which files are taken for plugins, and what is said of those that are not.
 
 use super::guests::{self, BOTH};
-use crate::plugin::inspect::{Form, componentise, form, kind};
+use crate::plugin::inspect::{Form, componentise, form, shape};
 use crate::plugin::{Kind, LoadError, OnTrap, Sidecar};
 
 fn component(module: &[u8]) -> Vec<u8> {
@@ -14,14 +14,14 @@ fn the_kind_follows_from_the_exports() {
     assert_eq!(form("x", &validator).expect("a form"), Form::ModuleWithType);
     let validator = component(&validator);
     assert_eq!(form("x", &validator).expect("a form"), Form::Component);
-    assert_eq!(kind(&validator).expect("a kind"), Kind::Validator);
-    assert_eq!(kind(&component(&guests::sink())).expect("a kind"), Kind::Sink);
+    assert_eq!(shape(&validator).expect("a kind").kind, Kind::Validator);
+    assert_eq!(shape(&component(&guests::sink())).expect("a kind").kind, Kind::Sink);
 }
 
 #[test]
 fn a_component_of_two_kinds_is_refused() {
     let both = guests::of_world("both", "world both { export lifecycle; export validating; export sinking; }", BOTH);
-    let error = kind(&component(&both)).expect_err("two kinds");
+    let error = shape(&component(&both)).expect_err("two kinds");
     assert_eq!(error.to_string(), "is of several kinds at once (validating, sinking); make one component of each");
 }
 
@@ -33,22 +33,22 @@ fn a_pure_kind_may_not_reach_out() {
     // Imports stand before everything else in a module.
     let text = "world bad { import http; export lifecycle; export validating; }";
     let guest = guests::with_import("bad", text, http, &functions);
-    let error = kind(&component(&guest)).expect_err("an import that is not allowed");
+    let error = shape(&component(&guest)).expect_err("an import that is not allowed");
     assert!(error.to_string().contains("only a sink reaches the network"), "{error}");
 }
 
 #[test]
 fn a_component_without_a_plugin_interface_is_refused() {
     let none = guests::of_world("none", "world none { }", "");
-    assert!(matches!(kind(&component(&none)), Err(LoadError::NoKind { .. })));
+    assert!(matches!(shape(&component(&none)), Err(LoadError::NoKind { .. })));
     let no_lifecycle = guests::of_world("half", "world half { export sinking; }", BOTH);
-    assert!(matches!(kind(&component(&no_lifecycle)), Err(LoadError::NoLifecycle)));
+    assert!(matches!(shape(&component(&no_lifecycle)), Err(LoadError::NoLifecycle)));
 }
 
 #[test]
 fn another_version_of_the_contract_is_named() {
     let text = r#"(component (instance $i) (export "weir:plugin/validating@9.0.0" (instance $i)))"#;
-    let error = kind(&wat::parse_str(text).expect("a component")).expect_err("another version");
+    let error = shape(&wat::parse_str(text).expect("a component")).expect_err("another version");
     assert!(error.to_string().contains("weir:plugin/validating@9.0.0"), "{error}");
     assert!(error.to_string().contains("weir:plugin@0.1.0"), "{error}");
 }
@@ -57,7 +57,7 @@ fn another_version_of_the_contract_is_named() {
 fn an_unknown_import_is_named() {
     let text = r#"(component (import "acme:db/sql@1.0.0" (instance)) (instance $i)
         (export "weir:plugin/validating@0.1.0" (instance $i)) (export "weir:plugin/lifecycle@0.1.0" (instance $i)))"#;
-    let error = kind(&wat::parse_str(text).expect("a component")).expect_err("an unknown import");
+    let error = shape(&wat::parse_str(text).expect("a component")).expect_err("an unknown import");
     assert_eq!(error.to_string(), "imports acme:db/sql@1.0.0, which this server does not offer");
 }
 
@@ -71,7 +71,7 @@ fn what_is_no_component_is_told_apart() {
     assert!(text.contains("wasm-tools component new") && text.contains("rules.wasm"), "{text}");
     let whole = component(&guests::sink());
     for cut in [9, 100, whole.len() / 2, whole.len() - 1] {
-        let error = kind(&whole[..cut]).expect_err("a part of a file");
+        let error = shape(&whole[..cut]).expect_err("a part of a file");
         assert!(matches!(error, LoadError::Damaged(_) | LoadError::NoKind { .. }), "{cut}: {error}");
     }
 }
