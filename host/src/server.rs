@@ -124,6 +124,8 @@ fn plugins_config(config: &Config) -> PluginsConfig {
     let anywhere = HttpAllow { host: "*".to_owned(), methods: vec!["POST".to_owned()] };
     let webhook = Sidecar { grants: Grants { http: vec![anywhere], ..Grants::default() }, ..Sidecar::default() };
     let mut plugins = PluginsConfig::new(&config.plugins_dir, &config.plugin_cache_dir);
+    plugins.state_dir = config.data_dir.join("plugin-state");
+    plugins.secrets_dir = config.config_dir.join("secrets");
     plugins.embedded = vec![
         Embedded { name: SCHEMA_PLUGIN, bytes: SCHEMA_WASM, sidecar: Sidecar::default() },
         Embedded { name: WEBHOOK_PLUGIN, bytes: WEBHOOK_WASM, sidecar: webhook },

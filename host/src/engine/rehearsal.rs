@@ -4,36 +4,43 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Engine, Selection};
-use crate::model::{Direction, Event, NewEvent, TopicName};
+use super::{Cursor, Engine, Selection};
+use crate::model::{Direction, Event, StreamName, TopicName};
 use crate::plugin::{Rehearsal, TopicSetting};
 
 #[async_trait]
 impl Rehearsal for Engine {
     fn settings(&self) -> Vec<Arc<TopicSetting>> {
-        self.topics().iter().filter_map(|topic| topic.setting.clone()).collect()
+        Engine::topics(self).iter().filter_map(|topic| topic.setting.clone()).collect()
     }
 
-    async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<NewEvent> {
+    fn topics(&self) -> Vec<TopicName> {
+        Engine::topics(self).iter().map(|topic| topic.name.clone()).collect()
+    }
+
+    async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<Event> {
         let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..Selection::default() };
-        let Ok(mut cursor) = self.read_topic(topic, selection).await else { return Vec::new() };
-        let mut events = Vec::new();
-        // A page that cannot be read ends the rehearsal's input; serving reads will report it with its place.
-        while let Ok(Some(page)) = cursor.next_page().await {
-            events.extend(page.into_iter().map(asked_for));
-        }
+        let Ok(cursor) = self.read_topic(topic, selection).await else { return Vec::new() };
+        let mut events = all(cursor).await;
         events.reverse();
         events
     }
+
+    async fn stream(&self, topic: &TopicName, stream: &StreamName, limit: usize) -> Vec<Event> {
+        let selection = Selection { limit: Some(limit), ..Selection::default() };
+        let Ok(topic) = self.topic(topic) else { return Vec::new() };
+        match self.read_stream(&topic, stream.clone(), selection).await {
+            Ok((cursor, _)) => all(cursor).await,
+            Err(_) => Vec::new(),
+        }
+    }
 }
 
-fn asked_for(event: Event) -> NewEvent {
-    NewEvent {
-        topic: event.topic,
-        stream: event.stream.map(|(stream, _)| stream),
-        event_type: event.event_type,
-        payload: event.payload,
-        tags: event.tags,
-        metadata: event.metadata,
+/// A page that cannot be read ends the rehearsal's input; serving reads will report it with its place.
+async fn all(mut cursor: Cursor) -> Vec<Event> {
+    let mut events = Vec::new();
+    while let Ok(Some(page)) = cursor.next_page().await {
+        events.extend(page);
     }
+    events
 }

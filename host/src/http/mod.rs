@@ -5,6 +5,7 @@ mod body;
 mod consumers;
 mod event_body;
 mod event_json;
+mod metrics;
 mod operations;
 mod problem;
 mod publish;
@@ -50,6 +51,8 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
         .route("/consumers/{id}", get(consumers::get_consumer).delete(consumers::delete_consumer))
         .route("/plugins", get(operations::get_plugins))
         .route("/plugins/{name}", get(operations::get_plugin))
+        .route("/plugins/{name}/{action}", post(operations::post_plugin_action))
+        .route("/metrics", get(metrics::get_metrics))
         .route("/health", get(operations::get_health))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

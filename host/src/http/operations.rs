@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::App;
 use super::problem::Problem;
-use crate::plugin::State as PluginState;
+use crate::plugin::{ActionError, State as PluginState};
 
 /// `GET /health`: 200 while the stores take events.
 pub async fn get_health(State(app): State<App>) -> Response {
@@ -40,7 +40,37 @@ pub async fn get_plugins(State(app): State<App>) -> Response {
 
 /// `GET /plugins/{name}`
 pub async fn get_plugin(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
-    let found = app.engine.plugins().list().into_iter().find(|plugin| plugin.name == name);
-    let plugin = found.ok_or_else(|| Problem::not_found("PLUGIN_NOT_FOUND", format!("Plugin '{name}' not found")))?;
+    let plugin = app.engine.plugins().status(&name).ok_or_else(|| Problem::from(ActionError::Unknown(name)))?;
     Ok(Json(plugin).into_response())
+}
+
+/// `POST /plugins/{name}/{action}`: pause, resume, reload, rollback. Answers with the plugin as it is then.
+pub async fn post_plugin_action(
+    State(app): State<App>,
+    Path((name, action)): Path<(String, String)>,
+) -> Result<Response, Problem> {
+    let plugins = app.engine.plugins();
+    let done = match action.as_str() {
+        "pause" => plugins.pause(&name),
+        "resume" => plugins.resume(&name),
+        "reload" => plugins.reload(&name).await,
+        "rollback" => plugins.roll_back(&name).await,
+        other => {
+            let detail = format!("'{other}' cannot be done to a plugin; choose pause, resume, reload or rollback");
+            return Err(Problem::not_found("NOT_FOUND", detail));
+        }
+    };
+    Ok(Json(done?).into_response())
+}
+
+impl From<ActionError> for Problem {
+    fn from(error: ActionError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ActionError::Unknown(_) => Self::not_found("PLUGIN_NOT_FOUND", detail),
+            ActionError::Conflict(_) | ActionError::Failed { .. } => {
+                Self::new(StatusCode::CONFLICT, "PLUGIN_CONFLICT", detail)
+            }
+        }
+    }
 }

@@ -134,9 +134,19 @@ pub const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// Bytes of texts that a plugin says of itself, and entries in its lists of interests and wishes.
 pub const MANIFEST_TEXT_BYTES_MAX: usize = 8 << 10;
 pub const MANIFEST_ENTRIES_MAX: usize = 1_000;
-/// Recent events that a new validator is tried with: of one topic, and in all.
+/// What a new validator, upcaster or decider is tried with: topics, recent events of one topic and (by default) in all,
+/// and of each stream's first events for a decider. Differences that are shown.
+pub const REHEARSAL_TOPICS_MAX: usize = 64;
 pub const REHEARSAL_TOPIC_EVENTS: usize = 64;
 pub const REHEARSAL_EVENTS_MAX: usize = 512;
+pub const REHEARSAL_STREAM_EVENTS: usize = 256;
+pub const REHEARSAL_CHANGES_SHOWN: usize = 10;
+/// Generations of a plugin that are kept to go back to, the one that serves included.
+pub const PLUGIN_GENERATIONS_KEPT: usize = 3;
+/// Faults within a window that suspend a plugin, by default; the window and the suspension, in milliseconds.
+pub const FAULTS_PER_MINUTE: u32 = 60;
+pub const FAULT_WINDOW_MS: u64 = 60_000;
+pub const SUSPENSION_MS: u64 = 10_000;
 /// How long a new generation is on probation, in milliseconds, and the faults that end it early, if most calls failed.
 pub const PROBATION_MS: u64 = 60_000;
 pub const PROBATION_FAULTS: u64 = 10;

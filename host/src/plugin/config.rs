@@ -13,6 +13,8 @@ pub struct PluginsConfig {
     pub cache_dir: PathBuf,
     /// Where the secrets are that side-cars grant: one file each, named like the secret. It need not exist.
     pub secrets_dir: PathBuf,
+    /// What the server remembers of its plugins across restarts. Made when it is missing.
+    pub state_dir: PathBuf,
     /// Plugins that come with the server; a file of the same name in `dir` takes the place of one.
     pub embedded: Vec<Embedded>,
     /// A file that changed is read when it stayed the same for this many milliseconds. Default 150.
@@ -24,8 +26,8 @@ pub struct PluginsConfig {
 impl PluginsConfig {
     pub fn new(dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
         let (dir, cache_dir) = (dir.into(), cache_dir.into());
-        let secrets_dir = dir.with_file_name("secrets");
-        Self { dir, cache_dir, secrets_dir, embedded: Vec::new(), settle_ms: 150, rescan_ms: 5_000 }
+        let (secrets_dir, state_dir) = (dir.with_file_name("secrets"), cache_dir.with_file_name("plugin-state"));
+        Self { dir, cache_dir, secrets_dir, state_dir, embedded: Vec::new(), settle_ms: 150, rescan_ms: 5_000 }
     }
 }
 

@@ -15,32 +15,27 @@ pub(super) struct Generation {
     pub grant: HttpGrant,
     pub append: AppendGrant,
     pub on_trap: OnTrap,
+    pub probation_ms: u64,
     pub pool: Arc<Pool>,
     pub source: &'static str,
 }
 
 impl Generation {
-    pub fn new(
-        id: PluginId,
-        manifest: Manifest,
-        grant: HttpGrant,
-        append: AppendGrant,
-        on_trap: OnTrap,
-        pool: Arc<Pool>,
-        source: &'static str,
-    ) -> Arc<Self> {
-        let kind = pool.blueprint.linked.kind;
-        Arc::new(Self { id, kind, manifest, grant, append, on_trap, pool, source })
-    }
-
     /// Counts a call and puts the plugin's name on its fault.
     pub fn settle<T>(&self, events: usize, outcome: Result<T, Fault>) -> Result<T, PluginError> {
         self.pool.blueprint.stats.called(events, outcome.as_ref().err());
+        let blamed = outcome.as_ref().err().is_some_and(Fault::is_the_guests);
+        self.pool.blueprint.breaker.called(blamed);
         outcome.map_err(|fault| {
             // Through the plugin's own mouth, and so limited: a plugin that always fails must not fill a disk.
             self.pool.blueprint.reporter.line(tracing::Level::WARN, &format!("a call failed: it {fault}"));
             PluginError { plugin: self.id.clone(), fault }
         })
+    }
+
+    /// For how many seconds more nobody calls it, because it failed too often.
+    pub fn suspended_s(&self) -> Option<u64> {
+        self.pool.blueprint.breaker.suspended().map(|left| left.as_secs() + 1)
     }
 
     /// How many calls there were, and how many of them failed.
@@ -51,7 +46,8 @@ impl Generation {
     /// What it may do, as short texts.
     fn grants(&self) -> Vec<String> {
         let http = self.grant.rules.iter().map(|rule| grants::show(&rule.host, &rule.methods));
-        http.chain(self.append.show()).collect()
+        let secrets = self.pool.blueprint.http.iter().flat_map(|door| door.secrets.names());
+        http.chain(self.append.show()).chain(secrets.map(|name| format!("secret {name}"))).collect()
     }
 
     /// What /plugins shows. The count and the time of the swap are the caller's.
@@ -68,6 +64,8 @@ impl Generation {
             source: self.source,
             calls,
             faults,
+            suspended_s: self.suspended_s(),
+            on_trap: self.on_trap,
             instances: self.pool.alive(),
             stats: self.pool.blueprint.stats.read(),
             wishes: self.manifest.wishes.clone(),

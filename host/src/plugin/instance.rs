@@ -14,6 +14,7 @@ use wasmtime_wasi::I32Exit;
 use super::bindings::exports::weir::plugin::{
     deciding, lifecycle, processing, projecting, querying, sinking, upcasting, validating,
 };
+use super::breaker::Breaker;
 use super::guest::{CpuSpent, Guest, link_error, linker, on_tick, one_line};
 use super::http::HttpDoor;
 use super::inspect::Shape;
@@ -105,6 +106,7 @@ pub(super) struct Blueprint {
     pub bounds: Bounds,
     pub reporter: Arc<Reporter>,
     pub stats: Arc<Stats>,
+    pub breaker: Breaker,
     pub http: Option<HttpDoor>,
     pub config_json: String,
 }

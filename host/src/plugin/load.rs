@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::breaker::Breaker;
 use super::cache::Cache;
 use super::engines::Engines;
 use super::generation::Generation;
@@ -18,9 +19,10 @@ use super::rehearse::rehearse;
 use super::reporter::Reporter;
 use super::secrets::Secrets;
 use super::sidecar::Bounds;
+use super::slot::Role;
 use super::workshop::Workshop;
 use super::{
-    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Sidecar, Validator, hex, inspect,
+    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Replay, Sidecar, hex, inspect,
 };
 use crate::model::limits::{PLUGIN_TRIAL_MS, PREWARMED_INSTANCES};
 
@@ -43,6 +45,15 @@ pub(super) struct Candidate {
     pub source: &'static str,
 }
 
+/// A generation that may serve.
+pub(super) struct Loaded {
+    pub generation: Arc<Generation>,
+    /// What it answered to recent events.
+    pub replay: Replay,
+    /// It was compiled before.
+    pub cached: bool,
+}
+
 /// The SHA-256 of a component file, in hex.
 pub(super) fn digest(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
@@ -59,11 +70,13 @@ impl Loader {
         self.workshop.step_back();
     }
 
+    /// `before` is what serves now: what the new one would answer differently is noted.
     pub async fn load(
         &self,
         candidate: Candidate,
         rehearsal: &dyn Rehearsal,
-    ) -> Result<(Arc<Generation>, bool), LoadError> {
+        before: Option<&Role>,
+    ) -> Result<Loaded, LoadError> {
         let started = Instant::now();
         let Candidate { name, bytes, digest, sidecar, source } = candidate;
         if let Some(pinned) = sidecar.pin().filter(|pinned| *pinned != digest) {
@@ -71,13 +84,19 @@ impl Loader {
         }
         let (linked, cached) = self.link(name.clone(), bytes).await?;
         let compiled = started.elapsed();
-        let trial = self.try_out(name, digest, linked, &sidecar, source, rehearsal);
+        let trial = async {
+            let generation = self.try_out(name, digest, linked, &sidecar, source).await?;
+            let events_max = sidecar.reload.replay_events;
+            let replay = rehearse(&Role::of(&generation), before, rehearsal, events_max).await?;
+            generation.pool.warm(PREWARMED_INSTANCES).await.map_err(start_error)?;
+            Ok(Loaded { generation, replay, cached })
+        };
         let trial = tokio::time::timeout(Duration::from_millis(PLUGIN_TRIAL_MS), trial).await;
-        let generation = trial.map_err(|_| LoadError::Trial(PLUGIN_TRIAL_MS))??;
+        let loaded = trial.map_err(|_| LoadError::Trial(PLUGIN_TRIAL_MS))??;
         let (compile_ms, total_ms) = (compiled.as_millis(), started.elapsed().as_millis());
-        let PluginId { name, version, digest } = &generation.id;
-        tracing::info!(plugin = name, version, digest, kind = ?generation.kind, cached, compile_ms, total_ms, "plugin loaded");
-        Ok((generation, cached))
+        let (PluginId { name, version, digest }, kind) = (&loaded.generation.id, loaded.generation.kind);
+        tracing::info!(plugin = name, version, digest, ?kind, cached, compile_ms, total_ms, "plugin loaded");
+        Ok(loaded)
     }
 
     /// All that is heavy and needs no runtime.
@@ -104,9 +123,9 @@ impl Loader {
         linked: Linked,
         sidecar: &Sidecar,
         source: &'static str,
-        rehearsal: &dyn Rehearsal,
     ) -> Result<Arc<Generation>, LoadError> {
         let kind = linked.kind;
+        let on_trap = sidecar.on_trap(kind)?;
         let linked = Arc::new(linked);
         let bounds = Bounds::of(kind, &sidecar.limits);
         let id = PluginId { name, version: String::new(), digest };
@@ -117,6 +136,7 @@ impl Loader {
             bounds: bounds.clone(),
             reporter: reporter(&id),
             stats: Arc::default(),
+            breaker: Breaker::new(0),
             http,
             config_json,
         };
@@ -134,21 +154,12 @@ impl Loader {
             response_bytes_max: bounds.response_bytes_max,
         });
         let reporter = reporter(&id);
-        let pool = Pool::new(Blueprint {
-            linked,
-            bounds,
-            reporter,
-            stats: Arc::default(),
-            http,
-            config_json: sidecar.config_json()?,
-        });
+        let (stats, breaker) = (Arc::default(), Breaker::new(sidecar.faults.per_minute));
+        let config_json = sidecar.config_json()?;
+        let pool = Pool::new(Blueprint { linked, bounds, reporter, stats, breaker, http, config_json });
         pool.warm(1).await.map_err(start_error)?;
-        let generation = Generation::new(id, manifest, grant, append, sidecar.on_trap, pool, source);
-        if kind == Kind::Validator {
-            rehearse(&Validator::new(generation.clone()), rehearsal).await?;
-        }
-        generation.pool.warm(PREWARMED_INSTANCES).await.map_err(start_error)?;
-        Ok(generation)
+        let probation_ms = sidecar.reload.probation_ms;
+        Ok(Arc::new(Generation { id, kind, manifest, grant, append, on_trap, probation_ms, pool, source }))
     }
 }
 

@@ -4,7 +4,10 @@
 //! No WIT type and no wasmtime type leaves this room. **Invariant:** whatever a guest does (traps, loops, grows, lies),
 //! only its own call fails.
 
+mod actions;
+mod archive;
 mod bindings;
+mod breaker;
 mod cache;
 mod config;
 mod decider;
@@ -43,14 +46,17 @@ mod words;
 mod workbench;
 mod workshop;
 
+pub use actions::ActionError;
+pub use archive::Kept;
 pub use config::{Embedded, PluginsConfig, PluginsError};
 pub use decider::Decider;
 pub use load_error::LoadError;
 pub use plugins::{PluginMetric, Plugins};
 pub use process_manager::{ProcessManager, Reaction};
 pub use projection::Projection;
+pub use rehearse::{Change, Replay};
 pub use reporter::Metric;
-pub use sidecar::{Grants, HttpAllow, OnTrap, PluginLimits, Sidecar};
+pub use sidecar::{Faults, Grants, HttpAllow, OnTrap, PluginLimits, Reload, ReloadMode, Sidecar};
 pub use sink::Sink;
 pub use stats::{CallStats, LATENCY_BOUNDS_US};
 pub use upcaster::Upcaster;

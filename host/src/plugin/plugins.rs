@@ -2,16 +2,18 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
-use std::sync::{Arc, Mutex, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use super::archive::Archive;
 use super::cache::Cache;
 use super::directory::Files;
 use super::load::Loader;
 use super::reporter::lock;
 use super::secrets::Secrets;
 use super::slot::{Role, Slot};
+use super::workbench::EmptyStage;
 use super::{
     Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager, Projection,
     Rehearsal, Sink, Upcaster, Validator,
@@ -26,6 +28,11 @@ pub struct Plugins {
 pub(super) struct Room {
     pub config: PluginsConfig,
     pub loader: Loader,
+    pub archive: Archive,
+    /// What exists, to try new generations on; known once the plugins are started.
+    pub rehearsal: OnceLock<Arc<dyn Rehearsal>>,
+    /// One file of a plugin is handled at a time.
+    turns: Mutex<HashMap<String, Arc<tokio::sync::Mutex<()>>>>,
     slots: Mutex<BTreeMap<String, Slot>>,
     serving: RwLock<Snapshot>,
     changes: watch::Sender<u64>,
@@ -56,9 +63,13 @@ impl Plugins {
         make_dir(&config.dir)?;
         let secrets = Secrets::new(config.secrets_dir.clone());
         let loader = Loader::new(Cache::open(&config.cache_dir)?, http, secrets)?;
+        let archive = Archive::open(&config.state_dir)?;
         let room = Room {
             config,
             loader,
+            archive,
+            rehearsal: OnceLock::new(),
+            turns: Mutex::default(),
             slots: Mutex::default(),
             serving: RwLock::default(),
             changes: watch::channel(0).0,
@@ -70,7 +81,9 @@ impl Plugins {
 
     /// Loads what there is, once; then watches the directory until `stop`.
     pub async fn start(&self, rehearsal: Arc<dyn Rehearsal>) {
-        let watch = super::watch::begin(self.room.clone(), rehearsal).await;
+        // A second start would be a second watch on the same directory; it changes nothing.
+        let _ = self.room.rehearsal.set(rehearsal);
+        let watch = super::watch::begin(self.room.clone()).await;
         *lock(&self.room.watcher) = Some(tokio::spawn(watch));
     }
 
@@ -106,6 +119,11 @@ impl Plugins {
 
     pub fn sink(&self, name: &str) -> Option<Arc<Sink>> {
         one(self, name, |role| if let Role::Sink(it) = role { Some(it) } else { None })
+    }
+
+    /// One plugin as `list` shows it.
+    pub fn status(&self, name: &str) -> Option<PluginStatus> {
+        lock(&self.room.slots).get(name).map(|slot| slot.status(name))
     }
 
     /// Every plugin that was seen, sorted by name.
@@ -163,13 +181,36 @@ impl Room {
         slots.iter_mut().filter_map(|(name, slot)| slot.is_failing().then(|| name.clone())).collect()
     }
 
+    /// What new generations are tried on. Files are looked at only after the start, which sets it.
+    pub fn stage(&self) -> &dyn Rehearsal {
+        self.rehearsal.get().map_or(&EmptyStage, |rehearsal| &**rehearsal)
+    }
+
+    /// The right to handle a plugin's files.
+    pub async fn turn(&self, name: &str) -> tokio::sync::OwnedMutexGuard<()> {
+        let turn = lock(&self.turns).entry(name.to_owned()).or_default().clone();
+        turn.lock_owned().await
+    }
+
+    /// Changes one slot, made when it is missing, with what is remembered of that plugin.
+    pub fn change_one<T>(&self, name: &str, source: &'static str, change: impl FnOnce(&mut Slot) -> T) -> T {
+        self.change(|slots| {
+            change(slots.entry(name.to_owned()).or_insert_with(|| Slot::new(source, self.archive.recall(name))))
+        })
+    }
+
+    /// Changes a slot that is there.
+    pub fn change_known<T>(&self, name: &str, change: impl FnOnce(&mut Slot) -> T) -> Option<T> {
+        self.change(|slots| slots.get_mut(name).map(change))
+    }
+
     /// Changes slots, and then lets everybody see it at once.
     pub fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Slot>) -> T) -> T {
         let mut slots = lock(&self.slots);
         let done = change(&mut slots);
         let (mut validators, mut upcasters, mut roles) = (Vec::new(), Vec::new(), HashMap::new());
         for (name, slot) in slots.iter() {
-            let Some(active) = &slot.serving else { continue };
+            let Some(active) = slot.open() else { continue };
             match &active.role {
                 Role::Validator(validator) => validators.push(validator.clone()),
                 Role::Upcaster(upcaster) => upcasters.push(upcaster.clone()),
@@ -179,7 +220,9 @@ impl Room {
         }
         let snapshot = Snapshot { validators: validators.into(), upcasters: upcasters.into(), roles: Arc::new(roles) };
         *self.serving.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = snapshot;
+        let memories = slots.iter().map(|(name, slot)| (name.clone(), slot.memory.clone())).collect();
         drop(slots);
+        self.archive.remember(memories);
         self.changes.send_modify(|count| *count += 1);
         done
     }

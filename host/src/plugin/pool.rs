@@ -42,6 +42,7 @@ impl Pool {
 
     /// A warm instance, or a new one, or a place in the queue.
     pub async fn checkout(&self) -> Result<(Instance, Seat<'_>), Fault> {
+        self.blueprint.breaker.check()?;
         let turn = match self.turns.try_acquire() {
             Ok(turn) => turn,
             Err(_) => self.queue().await?,
@@ -91,6 +92,11 @@ impl Pool {
             lock(&self.idle).push(instance);
         }
         Ok(())
+    }
+
+    /// Lets the idle ones go. Calls that come all the same make new ones.
+    pub fn drain(&self) {
+        lock(&self.idle).clear();
     }
 
     /// Instances that exist now, idle or busy.

@@ -1,21 +1,32 @@
-//! Brings one name up to date with its files: loads, replaces, switches off or removes it, and says what became of it.
+//! Brings one name up to date with its files: loads, replaces, holds, switches off or removes it, and says what became of
+//! it. **Invariant:** whatever is wrong with a new file, what served before it serves on, over a restart too.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::directory::{self, Files};
 use super::generation::Generation;
-use super::load::{Candidate, digest};
+use super::load::{Candidate, Loaded, digest};
 use super::plugins::Room;
-use super::slot::{Content, Retry, Slot};
-use super::{Embedded, LoadError, Rehearsal, Sidecar, State};
+use super::slot::{Content, Retry, Role, Slot};
+use super::{Embedded, LoadError, ReloadMode, Sidecar, State};
 use crate::model::PluginName;
 use crate::model::limits::{PLUGIN_FILE_BYTES_MAX, SIDECAR_BYTES_MAX};
 
 const EMBEDDED: &str = "embedded";
 const DIRECTORY: &str = "directory";
+const KEPT: &str = "kept";
 
-pub(super) async fn refresh(room: &Arc<Room>, rehearsal: &dyn Rehearsal, name: String, files: Files) {
+/// Who wants a file to be looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    ByTheDirectory,
+    /// Somebody who knows what is there: a file that was rolled back or held is taken all the same.
+    BySomebody,
+}
+
+/// The caller holds the plugin's turn.
+pub(super) async fn refresh(room: &Arc<Room>, name: String, files: Files, asked: Asked) {
     let embedded = room.config.embedded.iter().find(|embedded| embedded.name == name);
     if files == Files::default() && embedded.is_none() {
         tracing::info!(plugin = name, "plugin removed");
@@ -28,39 +39,109 @@ pub(super) async fn refresh(room: &Arc<Room>, rehearsal: &dyn Rehearsal, name: S
         Ok(Read::Candidate(candidate, content)) => (*candidate, content),
         Ok(Read::Disabled(file, digest)) => {
             tracing::info!(plugin = name, file, "plugin switched off");
-            room.change(|slots| {
-                let slot = slots.entry(name).or_insert_with(|| Slot::new(source));
+            room.change_one(&name, source, |slot| {
                 let reason = Some(format!("switched off by enabled = false in {file}"));
-                *slot = Slot { generations: slot.generations, files: Some(files), ..Slot::new(source) };
+                *slot = Slot { files: Some(files), ..Slot::new(source, slot.memory.clone()) };
                 (slot.state, slot.reason, slot.digest) = (State::Disabled, reason, Some(digest));
             });
             return;
         }
-        Err((error, digest)) => return fail(room, name, files, source, digest, None, error, None),
+        Err((error, digest)) => {
+            let file = File { name: &name, files, source, digest, content: None };
+            let instead = fall_back(room, &name, embedded, &Sidecar::default()).await;
+            return fail(room, file, error, instead);
+        }
     };
     // The same again, as after `touch`, is no reason to load; a failure whose time has come is.
     let same = room.look(|slots| {
         let slot = slots.get(&name);
         slot.is_some_and(|slot| slot.content.as_ref() == Some(&content) && slot.retry.is_none())
     });
-    if same {
+    if same && asked == Asked::ByTheDirectory {
         room.seen(&name, files);
         return;
     }
     let digest = candidate.digest.clone();
-    loading(room, &name, source, &digest);
+    let file = File { name: &name, files, source, digest: Some(digest.clone()), content: Some(content) };
     let sidecar = candidate.sidecar.clone();
-    match room.loader.load(candidate, rehearsal).await {
-        Ok((generation, _)) => room.change(|slots| {
-            let slot = slots.entry(name).or_insert_with(|| Slot::new(source));
-            (slot.state, slot.reason, slot.retry) = (State::Active, None, None);
-            (slot.digest, slot.source) = (Some(digest), source);
-            (slot.files, slot.content) = (Some(files), Some(content));
-            slot.activate(generation);
-        }),
+    let known = room.change_one(&name, source, |slot| {
+        if asked == Asked::BySomebody {
+            slot.memory.refused.remove(&digest);
+        }
+        (slot.state, slot.digest, slot.source) = (State::Loading, Some(digest.clone()), source);
+        Known {
+            refused: slot.memory.refused.contains(&digest),
+            last_good: slot.memory.last_good().map(|kept| kept.digest.clone()),
+            before: slot.serving.as_ref().map(|active| active.role.clone()),
+        }
+    });
+    if known.refused {
+        let instead = fall_back(room, &name, embedded, &sidecar).await;
+        return room.change_one(&name, source, |slot| {
+            let reason = format!("plugin '{name}' was rolled back from this file; put in another, or reload this one");
+            file.settle(slot, State::RolledBack, Some(reason), instead);
+        });
+    }
+    let bytes = (source == DIRECTORY).then(|| candidate.bytes.clone());
+    match room.loader.load(candidate, room.stage(), known.before.as_ref()).await {
+        Ok(Loaded { generation, replay, .. }) => {
+            // What was approved once may come back by itself, as after a restart; anything else waits to be approved.
+            let waits = sidecar.reload.mode == ReloadMode::Manual
+                && asked == Asked::ByTheDirectory
+                && known.last_good.is_some_and(|last_good| last_good != digest);
+            let instead = if waits { fall_back(room, &name, embedded, &sidecar).await } else { None };
+            if let Some(bytes) = bytes.filter(|_| !waits) {
+                room.archive.keep(&digest, &bytes);
+            }
+            room.change_one(&name, source, |slot| {
+                slot.replay = Some(replay.clone());
+                if waits {
+                    slot.held = Some(generation);
+                    let (changed, compared) = (replay.changed, replay.compared);
+                    let reason = format!(
+                        "plugin '{name}' has a new file that waits: it answers {changed} of {compared} recent events \
+                         differently; reload it to let it serve"
+                    );
+                    file.settle(slot, State::Held, Some(reason), instead);
+                } else {
+                    file.settle(slot, State::Active, None, Some(generation));
+                }
+            });
+        }
         Err(error) => {
-            let instead = fall_back(room, rehearsal, &name, source, embedded, &sidecar).await;
-            fail(room, name, files, source, Some(digest), Some(content), error, instead);
+            let instead = fall_back(room, &name, embedded, &sidecar).await;
+            fail(room, file, error, instead);
+        }
+    }
+}
+
+/// What a slot knew before its file was tried.
+struct Known {
+    refused: bool,
+    last_good: Option<String>,
+    before: Option<Role>,
+}
+
+/// A file that was handled.
+struct File<'n> {
+    name: &'n str,
+    files: Files,
+    source: &'static str,
+    digest: Option<String>,
+    content: Option<Content>,
+}
+
+impl File<'_> {
+    /// Notes what became of it, and what serves from now on if that changes.
+    fn settle(self, slot: &mut Slot, state: State, reason: Option<String>, serves: Option<Arc<Generation>>) {
+        (slot.state, slot.reason, slot.retry) = (state, reason, None);
+        (slot.digest, slot.source) = (self.digest, self.source);
+        (slot.files, slot.content) = (Some(self.files), self.content);
+        if state != State::Held {
+            slot.held = None;
+        }
+        if let Some(generation) = serves {
+            slot.activate(generation);
         }
     }
 }
@@ -121,55 +202,67 @@ async fn on_a_blocking_thread<T: Send + 'static>(
     tokio::task::spawn_blocking(read).await.map_err(crashed)?
 }
 
-fn loading(room: &Room, name: &str, source: &'static str, digest: &str) {
-    room.change(|slots| {
-        let slot = slots.entry(name.to_owned()).or_insert_with(|| Slot::new(source));
-        (slot.state, slot.digest, slot.source) = (State::Loading, Some(digest.to_owned()), source);
-    });
-}
-
-/// The embedded plugin of that name, when the operator's file is broken and nothing serves: better than no plugin.
-async fn fall_back(
-    room: &Room,
-    rehearsal: &dyn Rehearsal,
-    name: &str,
-    source: &'static str,
-    embedded: Option<&Embedded>,
-    sidecar: &Sidecar,
-) -> Option<Arc<Generation>> {
-    let embedded = embedded.filter(|_| source == DIRECTORY)?;
+/// When nothing serves and the newest file may not: the generation that served last, else the embedded plugin of that
+/// name. Better than no plugin.
+async fn fall_back(room: &Room, name: &str, embedded: Option<&Embedded>, sidecar: &Sidecar) -> Option<Arc<Generation>> {
     if room.look(|slots| slots.get(name).is_some_and(|slot| slot.serving.is_some())) {
+        return None;
+    }
+    let memory =
+        room.look(|slots| slots.get(name).map(|slot| slot.memory.clone())).unwrap_or_else(|| room.archive.recall(name));
+    for kept in memory.kept.iter().rev().filter(|kept| !memory.refused.contains(&kept.digest)) {
+        match revive(room, name, &kept.digest, sidecar).await {
+            Ok(generation) => return Some(generation),
+            Err(error) => tracing::warn!(plugin = name, %error, "the generation that served last cannot come back"),
+        }
+    }
+    let embedded = embedded?;
+    let digest = digest(embedded.bytes);
+    if memory.refused.contains(&digest) {
         return None;
     }
     // The pin names the operator's file; everything else that the operator says holds for this one too.
     let sidecar = Sidecar { digest: None, ..sidecar.clone() };
-    let bytes = embedded.bytes.into();
-    let candidate = Candidate { name: name.into(), bytes, digest: digest(embedded.bytes), sidecar, source: EMBEDDED };
-    room.loader.load(candidate, rehearsal).await.ok().map(|(generation, _)| generation)
+    let candidate = Candidate { name: name.into(), bytes: embedded.bytes.into(), digest, sidecar, source: EMBEDDED };
+    room.loader.load(candidate, room.stage(), None).await.ok().map(|loaded| loaded.generation)
+}
+
+/// Loads a generation that served once, with the side-car of today.
+pub(super) async fn revive(
+    room: &Room,
+    name: &str,
+    wanted: &str,
+    sidecar: &Sidecar,
+) -> Result<Arc<Generation>, LoadError> {
+    let embedded = room.config.embedded.iter().find(|embedded| embedded.name == name);
+    let embedded = embedded.filter(|embedded| digest(embedded.bytes) == wanted);
+    let (bytes, source): (Cow<'static, [u8]>, _) = match embedded {
+        Some(embedded) => (embedded.bytes.into(), EMBEDDED),
+        None => (room.archive.fetch(wanted)?.into(), KEPT),
+    };
+    let sidecar = Sidecar { digest: None, ..sidecar.clone() };
+    let candidate = Candidate { name: name.to_owned(), bytes, digest: wanted.to_owned(), sidecar, source };
+    Ok(room.loader.load(candidate, room.stage(), None).await?.generation)
+}
+
+/// The operator's side-car of a plugin as it is now; a broken one counts as none.
+pub(super) async fn sidecar(room: &Arc<Room>, name: &str) -> Sidecar {
+    let embedded = room.config.embedded.iter().find(|embedded| embedded.name == name);
+    let files = directory::scan(&room.config.dir).ok().and_then(|found| found.get(name).copied()).unwrap_or_default();
+    match read(room, name, files, embedded).await {
+        Ok(Read::Candidate(candidate, _)) => candidate.sidecar,
+        _ => embedded.map(|embedded| embedded.sidecar.clone()).unwrap_or_default(),
+    }
 }
 
 /// Writes down why; what serves goes on serving.
-#[allow(clippy::too_many_arguments)]
-fn fail(
-    room: &Room,
-    name: String,
-    files: Files,
-    source: &'static str,
-    digest: Option<String>,
-    content: Option<Content>,
-    error: LoadError,
-    instead: Option<Arc<Generation>>,
-) {
+fn fail(room: &Room, file: File<'_>, error: LoadError, instead: Option<Arc<Generation>>) {
+    let name = file.name;
     let reason = format!("plugin '{name}' {error}");
     tracing::error!(plugin = name, %error, "a plugin was not taken");
-    room.change(|slots| {
-        let slot = slots.entry(name).or_insert_with(|| Slot::new(source));
-        (slot.state, slot.reason) = (State::Failed, Some(reason));
-        (slot.digest, slot.source) = (digest, source);
-        slot.retry = error.may_pass().then(|| Retry::after(slot.retry.take()));
-        (slot.files, slot.content) = (Some(files), content);
-        if let Some(generation) = instead {
-            slot.activate(generation);
-        }
+    room.change_one(name, file.source, |slot| {
+        let retry = error.may_pass().then(|| Retry::after(slot.retry.take()));
+        file.settle(slot, State::Failed, Some(reason), instead);
+        slot.retry = retry;
     });
 }

@@ -54,6 +54,10 @@ impl Secrets {
 }
 
 impl Granted {
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(|(name, _)| name.as_str())
+    }
+
     /// Puts secrets where a text names them as `{{secret:NAME}}`.
     pub fn put_into(&self, text: String) -> Result<String, String> {
         if !text.contains(OPEN) {

@@ -2,7 +2,7 @@
 //!
 //! What the author says stands in `describe()` instead. No side-car means: enabled, default limits, no grants.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{Kind, LoadError};
 use crate::model::limits;
@@ -14,22 +14,89 @@ pub struct Sidecar {
     pub enabled: bool,
     /// `sha256:<hex>`: only the file with this digest is taken. Default: any file.
     pub digest: Option<String>,
-    /// What the failure of a validator means for the events it was asked about. Default: reject.
-    pub on_trap: OnTrap,
+    /// What a failed call means for the events in it. Default: the first of those that the kind allows, see `OnTrap`.
+    pub on_trap: Option<OnTrap>,
     /// Handed to the plugin's `init` as JSON. Default: `{}`.
     pub config: toml::Table,
     pub grants: Grants,
     pub limits: PluginLimits,
+    pub reload: Reload,
+    pub faults: Faults,
 }
 
-/// What a validator's failure means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+/// What a failed call means for the events in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTrap {
-    /// Fail closed: what could not be checked is not taken.
-    #[default]
+    /// Validator: fail closed, what could not be checked is not taken. Decider: the command fails.
     Reject,
+    /// Validator: take what could not be checked.
     Accept,
+    /// Upcaster: the read fails.
+    Fail,
+    /// Upcaster: serve the stored form.
+    Pass,
+    /// Projection, process manager: stop before the event until somebody mends it.
+    Pause,
+    /// Projection, process manager, sink: leave the event out and write it down.
+    Skip,
+    /// Sink: try again, with back-off.
+    Retry,
+}
+
+impl OnTrap {
+    /// What a kind allows; the first is its default.
+    fn allowed(kind: Kind) -> &'static [Self] {
+        match kind {
+            Kind::Validator => &[Self::Reject, Self::Accept],
+            Kind::Upcaster => &[Self::Fail, Self::Pass],
+            Kind::Decider => &[Self::Reject],
+            Kind::Projection | Kind::ProcessManager => &[Self::Pause, Self::Skip],
+            Kind::Sink => &[Self::Retry, Self::Skip],
+        }
+    }
+}
+
+/// How a new file takes over.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Reload {
+    pub mode: ReloadMode,
+    /// Recent events that a new validator, upcaster or decider is tried on before. Default 512.
+    pub replay_events: usize,
+    /// For how long a burst of faults brings the generation before back, in milliseconds. Default 60,000; 0 = never.
+    pub probation_ms: u64,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReloadMode {
+    /// As soon as it passed its trial.
+    #[default]
+    Auto,
+    /// When somebody looked at what it would change and said `reload`.
+    Manual,
+}
+
+/// How many failed calls are borne.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Faults {
+    /// Faults within a minute that suspend the plugin for ten seconds. Default 60; 0 = never.
+    pub per_minute: u32,
+}
+
+impl Default for Reload {
+    fn default() -> Self {
+        let (replay_events, probation_ms) = (limits::REHEARSAL_EVENTS_MAX, limits::PROBATION_MS);
+        Self { mode: ReloadMode::Auto, replay_events, probation_ms }
+    }
+}
+
+impl Default for Faults {
+    fn default() -> Self {
+        Self { per_minute: limits::FAULTS_PER_MINUTE }
+    }
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
@@ -76,10 +143,12 @@ impl Default for Sidecar {
         Self {
             enabled: true,
             digest: None,
-            on_trap: OnTrap::default(),
+            on_trap: None,
             config: toml::Table::new(),
             grants: Grants::default(),
             limits: PluginLimits::default(),
+            reload: Reload::default(),
+            faults: Faults::default(),
         }
     }
 }
@@ -131,6 +200,21 @@ impl Sidecar {
         match zero.iter().find(|(_, zero)| *zero) {
             Some((key, _)) => Err(format!("limits.{key} must be more than 0")),
             None => Ok(()),
+        }
+    }
+
+    /// What a failed call means, if the operator's word is one for this kind.
+    pub(super) fn on_trap(&self, kind: Kind) -> Result<OnTrap, LoadError> {
+        let allowed = OnTrap::allowed(kind);
+        let word = |on_trap: &OnTrap| format!("\"{}\"", format!("{on_trap:?}").to_lowercase());
+        match self.on_trap {
+            None => Ok(allowed[0]),
+            Some(chosen) if allowed.contains(&chosen) => Ok(chosen),
+            Some(chosen) => Err(LoadError::Sidecar(format!(
+                "on_trap = {} is not for a plugin of kind {kind:?}; it may be {}",
+                word(&chosen),
+                allowed.iter().map(word).collect::<Vec<_>>().join(" or ")
+            ))),
         }
     }
 

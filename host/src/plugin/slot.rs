@@ -3,10 +3,13 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::archive::Memory;
 use super::directory::Files;
 use super::generation::Generation;
-use super::{Decider, Kind, PluginStatus, ProcessManager, Projection, Sink, State, Upcaster, Validator};
-use crate::model::limits::{PROBATION_FAULTS, PROBATION_MS};
+use super::{
+    Decider, Kept, Kind, PluginId, PluginStatus, ProcessManager, Projection, Replay, Sink, State, Upcaster, Validator,
+};
+use crate::model::limits::{PLUGIN_GENERATIONS_KEPT, PROBATION_FAULTS};
 
 pub(super) struct Slot {
     pub state: State,
@@ -14,14 +17,21 @@ pub(super) struct Slot {
     pub digest: Option<String>,
     pub source: &'static str,
     pub serving: Option<Active>,
-    /// What served before, for as long as the new one is on probation.
-    pub previous: Option<Active>,
+    /// The new one is on probation until then; a burst of faults brings the one before it back.
+    pub probation: Option<Instant>,
+    /// Generations that served before, loaded still: to go back to them takes no time. Oldest first.
+    pub retired: Vec<Active>,
+    /// A new generation that waits until somebody lets it serve.
+    pub held: Option<Arc<Generation>>,
+    /// What the newest file answered to recent events.
+    pub replay: Option<Replay>,
     /// The files as they were when they were last handled.
     pub files: Option<Files>,
     /// What those files said: the same again is no reason to load.
     pub content: Option<Content>,
     pub retry: Option<Retry>,
-    pub generations: u64,
+    /// What survives a restart.
+    pub memory: Memory,
 }
 
 /// What a load depends on besides the server: the digests of component and side-car, and where the component is from.
@@ -53,7 +63,6 @@ pub(super) struct Active {
     pub role: Role,
     number: u64,
     since_ms: u64,
-    since: Instant,
 }
 
 /// A generation, as its kind is called.
@@ -93,60 +102,109 @@ impl Role {
 }
 
 impl Slot {
-    pub fn new(source: &'static str) -> Self {
+    pub fn new(source: &'static str, memory: Memory) -> Self {
         Self {
             state: State::Loading,
             reason: None,
             digest: None,
             source,
             serving: None,
-            previous: None,
+            probation: None,
+            retired: Vec::new(),
+            held: None,
+            replay: None,
             files: None,
             content: None,
             retry: None,
-            generations: 0,
+            memory,
         }
     }
 
-    /// Lets a new generation serve. Calls that run on the old one hold it until they end.
+    /// Lets a generation serve. Calls that run on the old one hold it until they end.
     pub fn activate(&mut self, generation: Arc<Generation>) {
-        self.generations += 1;
-        let role = Role::of(&generation);
-        let (number, since_ms) = (self.generations, super::now_ms());
-        let since = Instant::now();
-        self.previous = self.serving.replace(Active { generation, role, number, since_ms, since });
+        self.memory.generations += 1;
+        let (number, since_ms) = (self.memory.generations, super::now_ms());
+        let PluginId { version, digest, .. } = generation.id.clone();
+        self.memory.keep(Kept { generation: number, version, digest, since_ms });
+        let probation = Duration::from_millis(generation.probation_ms);
+        let active = Active { role: Role::of(&generation), generation, number, since_ms };
+        self.probation = None;
+        if let Some(old) = self.serving.replace(active) {
+            self.probation = Some(Instant::now() + probation);
+            self.retire(old);
+        }
+    }
+
+    /// Keeps a generation without its instances, and lets the oldest go.
+    fn retire(&mut self, old: Active) {
+        old.generation.pool.drain();
+        self.retired.push(old);
+        let surplus = self.retired.len().saturating_sub(PLUGIN_GENERATIONS_KEPT - 1);
+        self.retired.drain(..surplus);
     }
 
     /// Whether the new generation fails so often that the one before is better. Ends its probation in time.
     pub fn is_failing(&mut self) -> bool {
-        let Some(active) = &self.serving else { return false };
-        if active.since.elapsed() > Duration::from_millis(PROBATION_MS) {
-            self.previous = None;
+        if self.probation.is_some_and(|until| Instant::now() > until) {
+            self.probation = None;
         }
+        let (Some(active), Some(_)) = (&self.serving, self.probation) else { return false };
         let (calls, faults) = active.generation.counts();
-        self.previous.is_some() && faults >= PROBATION_FAULTS && faults * 2 > calls
+        !self.retired.is_empty() && faults >= PROBATION_FAULTS && faults * 2 > calls
     }
 
-    /// Lets the generation before serve again. Its file is not there any more, so this is a failed state.
-    pub fn roll_back(&mut self, name: &str) {
-        let Some(previous) = self.previous.take() else { return };
-        let Some(failed) = self.serving.replace(previous) else { return };
+    /// Lets the generation before serve again, if it is loaded still. The file of the newer one is refused from now on.
+    pub fn roll_back(&mut self, name: &str, why: RolledBack) -> bool {
+        let Some(failed) = self.serving.take() else { return false };
+        let good = self.retired.iter().rposition(|old| !self.memory.refused.contains(&old.generation.id.digest));
+        let Some(previous) = good.map(|index| self.retired.remove(index)) else {
+            self.serving = Some(failed);
+            return false;
+        };
         let (calls, faults) = failed.generation.counts();
         let version = &failed.generation.id.version;
-        self.state = State::Failed;
-        self.reason = Some(format!(
-            "plugin '{name}' {version} was rolled back: {faults} of its first {calls} calls failed; mend the file"
-        ));
+        let why = match why {
+            RolledBack::ByFaults => format!("{faults} of its first {calls} calls failed; mend the file"),
+            RolledBack::BySomebody => "somebody asked for it; put in another file, or reload this one".to_owned(),
+        };
+        self.state = State::RolledBack;
+        self.reason = Some(format!("plugin '{name}' {version} was rolled back: {why}"));
+        self.memory.refused.insert(failed.generation.id.digest.clone());
+        let PluginId { version, digest, .. } = previous.generation.id.clone();
+        self.memory.keep(Kept { generation: previous.number, version, digest, since_ms: previous.since_ms });
+        self.serving = Some(previous);
+        self.probation = None;
+        failed.generation.pool.drain();
+        true
+    }
+
+    /// What answers calls, unless it is paused.
+    pub fn open(&self) -> Option<&Active> {
+        self.serving.as_ref().filter(|_| !self.memory.paused)
     }
 
     pub fn status(&self, name: &str) -> PluginStatus {
+        let (state, reason) = match self.memory.paused {
+            true => (State::Paused, Some(format!("plugin '{name}' is paused; resume it to let it serve"))),
+            false => (self.state, self.reason.clone()),
+        };
         PluginStatus {
             name: name.to_owned(),
-            state: self.state,
-            reason: self.reason.clone(),
+            state,
+            reason,
             digest: self.digest.clone(),
             source: self.source,
+            replay: self.replay.clone(),
             serving: self.serving.as_ref().map(|active| active.generation.serving(active.number, active.since_ms)),
+            kept: self.memory.kept.clone(),
+            refused: self.memory.refused.iter().cloned().collect(),
         }
     }
+}
+
+/// Who took a generation back.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum RolledBack {
+    ByFaults,
+    BySomebody,
 }

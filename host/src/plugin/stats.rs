@@ -11,7 +11,8 @@ use super::Fault;
 pub const LATENCY_BOUNDS_US: [u64; 14] =
     [3, 10, 30, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000];
 /// Words of `Fault::word`, in the order of their counters.
-const FAULTS: [&str; 10] = ["trap", "cpu", "timeout", "memory", "answer", "limit", "denied", "start", "host", "busy"];
+const FAULTS: [&str; 11] =
+    ["trap", "cpu", "timeout", "memory", "answer", "limit", "denied", "start", "host", "busy", "suspended"];
 
 #[derive(Default)]
 pub(super) struct Stats {
@@ -144,6 +145,7 @@ mod tests {
             Fault::Start(text()),
             Fault::Host(text()),
             Fault::Busy(1),
+            Fault::Suspended { faults: 1, seconds: 1 },
         ];
         faults.iter().for_each(|fault| stats.called(2, Some(fault)));
         stats.called(5, None);
@@ -152,9 +154,9 @@ mod tests {
         stats.entered(Duration::from_secs(100), 0, 0);
         let read = stats.read();
         assert_eq!(read.faults, FAULTS.iter().map(|word| (*word, 1)).collect());
-        assert_eq!((read.calls, read.events, stats.counts()), (11, 25, (11, 8)));
+        assert_eq!((read.calls, read.events, stats.counts()), (12, 27, (12, 8)));
         assert_eq!((read.p50_us, read.p99_us), (Some(10), Some(3_000)));
-        assert_eq!((read.fuel_per_event, read.memory_bytes_peak), (Some(200), 2 << 20));
+        assert_eq!((read.fuel_per_event, read.memory_bytes_peak), (Some(185), 2 << 20));
         assert_eq!(read.latency.iter().sum::<u64>(), read.entries);
         assert_eq!(Stats::default().read(), CallStats { latency: vec![0; 15], ..CallStats::default() });
     }

@@ -11,18 +11,18 @@ use std::time::{Duration, Instant};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
 
-use super::Rehearsal;
 use super::directory::{self, Files};
 use super::plugins::Room;
-use super::refresh::refresh;
+use super::refresh::{Asked, refresh};
+use super::slot::RolledBack;
 use crate::model::limits::PLUGINS_MAX;
 
 /// How often a file may change under our eyes before it is left for the next look.
 const SETTLE_ROUNDS: u32 = 20;
 
 /// Loads what there is, and hands back the task that follows what changes.
-pub(super) async fn begin(room: Arc<Room>, rehearsal: Arc<dyn Rehearsal>) -> impl Future<Output = ()> + Send {
-    let mut follower = Follower { room, rehearsal, hint: Arc::default(), watched: None, unreadable: false };
+pub(super) async fn begin(room: Arc<Room>) -> impl Future<Output = ()> + Send {
+    let mut follower = Follower { room, hint: Arc::default(), watched: None, unreadable: false };
     // Watched before the first look, so that nothing falls between the two.
     follower.watch();
     follower.pass(true).await;
@@ -32,7 +32,6 @@ pub(super) async fn begin(room: Arc<Room>, rehearsal: Arc<dyn Rehearsal>) -> imp
 
 struct Follower {
     room: Arc<Room>,
-    rehearsal: Arc<dyn Rehearsal>,
     hint: Arc<Notify>,
     /// The watch and the directory that it is on: a directory that was made anew needs a new one.
     watched: Option<((u64, u64), RecommendedWatcher)>,
@@ -62,14 +61,10 @@ impl Follower {
 
     /// Takes back new generations that fail most of their calls.
     fn roll_back(&self) {
-        let failing = self.room.failing();
-        if !failing.is_empty() {
-            self.room.change(|slots| {
-                for name in failing {
-                    if let Some(slot) = slots.get_mut(&name) {
-                        slot.roll_back(&name);
-                        tracing::error!(plugin = name, reason = slot.reason, "a plugin was rolled back");
-                    }
+        for name in self.room.failing() {
+            self.room.change_known(&name, |slot| {
+                if slot.roll_back(&name, RolledBack::ByFaults) {
+                    tracing::error!(plugin = name, reason = slot.reason, "a plugin was rolled back");
                 }
             });
         }
@@ -178,8 +173,11 @@ impl Follower {
     async fn refresh_all(&self, due: BTreeMap<String, Files>) {
         let mut running = JoinSet::new();
         for (name, files) in due {
-            let (room, rehearsal) = (self.room.clone(), self.rehearsal.clone());
-            running.spawn(async move { refresh(&room, &*rehearsal, name, files).await });
+            let room = self.room.clone();
+            running.spawn(async move {
+                let _turn = room.turn(&name).await;
+                refresh(&room, name, files, Asked::ByTheDirectory).await
+            });
         }
         while let Some(done) = running.join_next().await {
             if let Err(error) = done {

@@ -5,8 +5,8 @@ use bytes::Bytes;
 use serde::Serialize;
 use std::sync::Arc;
 
-use super::CallStats;
-use crate::model::{Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, TopicName};
+use super::{CallStats, Kept, OnTrap, Replay};
+use crate::model::{Event, Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, TopicName};
 
 /// A topic as its creator described it: what a validator is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -165,6 +165,9 @@ pub enum Fault {
     /// Not the guest's fault: the host could not give it what it has a right to.
     #[error("was let down by its host: {0}")]
     Host(String),
+    /// It failed too often, and nobody calls it for a while.
+    #[error("is suspended for {seconds} s more: {faults} of its calls failed within a minute")]
+    Suspended { faults: u32, seconds: u64 },
     /// Not the guest's fault: all instances are busy and the queue is full.
     #[error("is busy: {0} calls wait already")]
     Busy(usize),
@@ -178,7 +181,7 @@ impl Fault {
 
     /// Whether the guest did something wrong.
     pub fn is_the_guests(&self) -> bool {
-        !matches!(self, Self::Busy(_) | Self::Host(_))
+        !matches!(self, Self::Busy(_) | Self::Host(_) | Self::Suspended { .. })
     }
 
     /// One word, for metrics.
@@ -193,6 +196,7 @@ impl Fault {
             Self::Denied(_) => "denied",
             Self::Start(_) => "start",
             Self::Host(_) => "host",
+            Self::Suspended { .. } => "suspended",
             Self::Busy(_) => "busy",
         }
     }
@@ -215,6 +219,12 @@ pub enum State {
     /// Being read, compiled or tried; an older generation may be serving.
     Loading,
     Active,
+    /// The newest file passed its trial and waits until somebody lets it serve; `replay` says what it would change.
+    Held,
+    /// Switched off until somebody resumes it.
+    Paused,
+    /// The newest file was taken back, by itself or by somebody; a generation before it serves.
+    RolledBack,
     /// The newest file could not be taken; `reason` says why. `serving` tells whether an older generation serves.
     Failed,
     /// Switched off by its side-car.
@@ -232,8 +242,14 @@ pub struct PluginStatus {
     pub digest: Option<String>,
     /// `embedded` or `directory`.
     pub source: &'static str,
-    /// The generation that answers calls now.
+    /// What the newest file answered to recent events, against the one before it.
+    pub replay: Option<Replay>,
+    /// The generation that answers calls now; of a paused plugin, the one that will.
     pub serving: Option<Serving>,
+    /// Generations to go back to, oldest first; the one that serves is the last.
+    pub kept: Vec<Kept>,
+    /// Digests that were rolled back.
+    pub refused: Vec<String>,
 }
 
 /// The generation that answers calls.
@@ -252,6 +268,9 @@ pub struct Serving {
     pub source: &'static str,
     pub calls: u64,
     pub faults: u64,
+    /// It failed too often; nobody calls it for so many seconds more.
+    pub suspended_s: Option<u64>,
+    pub on_trap: OnTrap,
     pub instances: usize,
     pub stats: CallStats,
     /// What the component asks for, and what the operator gives, as short texts (`http POST *`).
@@ -264,8 +283,12 @@ pub struct Serving {
 pub trait Rehearsal: Send + Sync + 'static {
     /// All topics that have a setting.
     fn settings(&self) -> Vec<Arc<TopicSetting>>;
-    /// The last events of a topic, oldest first, as they were asked for.
-    async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<NewEvent>;
+    /// All topics.
+    fn topics(&self) -> Vec<TopicName>;
+    /// The last events of a topic, oldest first.
+    async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<Event>;
+    /// The first events of a stream.
+    async fn stream(&self, topic: &TopicName, stream: &StreamName, limit: usize) -> Vec<Event>;
 }
 
 /// Outbound HTTP for sinks. The delivery room implements it with its HTTP library.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::cache::Cache;
-use super::load::{Candidate, Loader, digest};
+use super::load::{Candidate, Loaded, Loader, digest};
 use super::plugins::make_dir;
 use super::secrets::Secrets;
 use super::slot::Role;
@@ -15,7 +15,7 @@ use super::{
     Decider, HttpClient, LoadError, PluginsError, ProcessManager, Projection, Rehearsal, Serving, Sidecar, Sink,
     TopicSetting, Upcaster, Validator,
 };
-use crate::model::{NewEvent, TopicName};
+use crate::model::{Event, StreamName, TopicName};
 
 /// Loads components for tools.
 pub struct Workbench {
@@ -44,7 +44,7 @@ impl Workbench {
         let started = std::time::Instant::now();
         let digest = digest(&bytes);
         let candidate = Candidate { name: name.to_owned(), bytes: bytes.into(), digest, sidecar, source: "file" };
-        let (generation, cached) = self.loader.load(candidate, &EmptyStage).await?;
+        let Loaded { generation, cached, .. } = self.loader.load(candidate, &EmptyStage, None).await?;
         let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let serving = generation.serving(1, super::now_ms());
         Ok(Workpiece { role: Role::of(&generation), serving, cached, load_ms })
@@ -88,7 +88,7 @@ impl Workpiece {
 }
 
 /// No topics, no events.
-struct EmptyStage;
+pub(super) struct EmptyStage;
 
 #[async_trait]
 impl Rehearsal for EmptyStage {
@@ -96,7 +96,15 @@ impl Rehearsal for EmptyStage {
         Vec::new()
     }
 
-    async fn recent(&self, _topic: &TopicName, _limit: usize) -> Vec<NewEvent> {
+    fn topics(&self) -> Vec<TopicName> {
+        Vec::new()
+    }
+
+    async fn recent(&self, _topic: &TopicName, _limit: usize) -> Vec<Event> {
+        Vec::new()
+    }
+
+    async fn stream(&self, _topic: &TopicName, _stream: &StreamName, _limit: usize) -> Vec<Event> {
         Vec::new()
     }
 }

@@ -87,7 +87,7 @@ fn a_side_car_says_where_it_is_wrong() {
     assert!(wrong("[grants]\nhttp = [{ host = \"https://a.com/\" }]").contains("must be a host name"));
     assert!(wrong("[grants]\nhttp = [{ hosts = \"a.com\" }]").contains("unknown field `hosts`"));
     let sidecar = Sidecar::parse("rules.toml", "on_trap = \"accept\"\n[config]\nmax = 3\n").expect("a side-car");
-    assert_eq!(sidecar.on_trap, OnTrap::Accept);
+    assert_eq!(sidecar.on_trap, Some(OnTrap::Accept));
     assert_eq!(sidecar.config_json().expect("JSON"), r#"{"max":3}"#);
     assert!(Sidecar::parse("rules.toml", "").expect("an empty one").enabled);
 }

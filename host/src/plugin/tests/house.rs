@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tempfile::TempDir;
 
-use crate::model::{Event, EventType, NewEvent, Payload, TopicName};
+use crate::model::{Event, EventType, NewEvent, Payload, StreamName, TopicName};
 use crate::plugin::{
     Embedded, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, PluginStatus, Plugins, PluginsConfig,
     Rehearsal, State, TopicSetting, Validator,
@@ -23,7 +23,7 @@ pub struct House {
 #[derive(Default)]
 pub struct Stage {
     pub settings: Mutex<Vec<Arc<TopicSetting>>>,
-    pub events: Mutex<Vec<NewEvent>>,
+    pub events: Mutex<Vec<Event>>,
 }
 
 #[async_trait]
@@ -32,8 +32,18 @@ impl Rehearsal for Stage {
         self.settings.lock().expect("settings").clone()
     }
 
-    async fn recent(&self, _topic: &TopicName, limit: usize) -> Vec<NewEvent> {
+    fn topics(&self) -> Vec<TopicName> {
+        Vec::new()
+    }
+
+    async fn recent(&self, _topic: &TopicName, limit: usize) -> Vec<Event> {
         self.events.lock().expect("events").iter().take(limit).cloned().collect()
+    }
+
+    async fn stream(&self, _topic: &TopicName, stream: &StreamName, limit: usize) -> Vec<Event> {
+        let events = self.events.lock().expect("events");
+        let of_stream = |event: &&Event| event.stream.as_ref().is_some_and(|(name, _)| name == stream);
+        events.iter().filter(of_stream).take(limit).cloned().collect()
     }
 }
 
@@ -130,13 +140,22 @@ impl House {
 
     /// Waits for a failure, and gives the reason.
     pub async fn until_failed(&self, name: &str, part: &str) -> String {
+        self.until_state(name, State::Failed, part).await
+    }
+
+    /// Waits for a state, and gives its reason.
+    pub async fn until_state(&self, name: &str, state: State, part: &str) -> String {
         let is = |s: Option<&PluginStatus>| {
-            s.is_some_and(|s| {
-                s.state == State::Failed && s.reason.as_deref().is_some_and(|reason| reason.contains(part))
-            })
+            s.is_some_and(|s| s.state == state && s.reason.as_deref().is_some_and(|reason| reason.contains(part)))
         };
-        let status = self.until(name, &format!("failed with '{part}'"), is).await;
+        let status = self.until(name, &format!("{state:?} with '{part}'"), is).await;
         status.and_then(|status| status.reason).expect("a reason")
+    }
+
+    /// The same directories in a new room, as after a restart.
+    pub async fn restart(&mut self) {
+        self.plugins.stop().await;
+        self.plugins = Self::open(self.dir.path(), Vec::new(), &self.stage).await;
     }
 
     pub fn validator(&self, name: &str) -> Arc<Validator> {

@@ -5,5 +5,6 @@ mod calls;
 mod files;
 mod guests;
 mod house;
+mod lifecycle;
 mod sinks;
 mod stories;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::guests::{self, LOOP, NO, REFUSE, TRAP, moods};
-use super::house::{House, Stage, events, setting};
+use super::house::{House, Stage, events, recorded, setting};
 use crate::plugin::{Embedded, Sidecar, State, Verdict};
 
 fn guest(version: &'static str) -> Vec<u8> {
@@ -208,13 +208,13 @@ async fn a_validator_is_tried_on_what_exists_before_it_serves() {
     house.put("mood.wasm", guest("1.0.0"));
     house.until_serving("mood", 1).await;
     // Three recent events: with those the next one traps.
-    *house.stage.events.lock().expect("events") = events(moods::TRAPS);
+    *house.stage.events.lock().expect("events") = recorded(moods::TRAPS as u64);
     house.put("mood.wasm", guest("2.0.0"));
     let reason = house.until_failed("mood", "failed on recent events of topic 'default'").await;
     assert!(reason.contains("unreachable"), "{reason}");
     serves(&house, "1.0.0").await;
     // What it would only reject is no reason to refuse it.
-    *house.stage.events.lock().expect("events") = events(moods::REJECTS);
+    *house.stage.events.lock().expect("events") = recorded(moods::REJECTS as u64);
     house.put("mood.wasm", guest("3.0.0"));
     house.until_serving("mood", 2).await;
     // A setting that exists and is not accepted is one; and it passes by itself when the setting is gone.
@@ -237,7 +237,7 @@ async fn a_new_generation_that_fails_most_calls_is_rolled_back() {
     for _ in 0..12 {
         let _ = house.validator("mood").validate(&[], &events.iter().collect::<Vec<_>>()).await;
     }
-    let reason = house.until_failed("mood", "was rolled back").await;
+    let reason = house.until_state("mood", State::RolledBack, "was rolled back").await;
     assert!(reason.contains("2.0.0 was rolled back: 12 of its first 12 calls failed"), "{reason}");
     serves(&house, "1.0.0").await;
     // The same file is not tried again; a mended one is.

@@ -1,0 +1,191 @@
+//! What the server remembers of its plugins across restarts: who is paused, which files were rolled back, and the
+//! components that served last. The directory is the operator's; this is the server's own.
+//!
+//! **Invariant:** a component that is listed as kept is there as a file with that digest, or is embedded.
+
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use super::load::digest;
+use super::reporter::lock;
+use super::{LoadError, PluginsError, directory};
+use crate::model::limits::{PLUGIN_FILE_BYTES_MAX, PLUGIN_GENERATIONS_KEPT};
+
+/// What is remembered of one plugin.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub struct Memory {
+    /// Switched off until somebody resumes it.
+    pub paused: bool,
+    /// Digests that were rolled back: not taken again unless somebody asks for it.
+    pub refused: BTreeSet<String>,
+    /// How many generations there were.
+    pub generations: u64,
+    /// The last ones that served, oldest first; the last of them serves or served last.
+    pub kept: Vec<Kept>,
+}
+
+/// A generation that served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Kept {
+    pub generation: u64,
+    pub version: String,
+    pub digest: String,
+    pub since_ms: u64,
+}
+
+impl Memory {
+    /// Notes what serves from now on. The same digest again is the same generation in another side-car.
+    pub fn keep(&mut self, kept: Kept) {
+        self.kept.retain(|known| known.digest != kept.digest);
+        self.kept.push(kept);
+        let surplus = self.kept.len().saturating_sub(PLUGIN_GENERATIONS_KEPT);
+        self.kept.drain(..surplus);
+    }
+
+    /// The one that served last and was not rolled back.
+    pub fn last_good(&self) -> Option<&Kept> {
+        self.kept.iter().rev().find(|kept| !self.refused.contains(&kept.digest))
+    }
+
+    /// What a rollback goes back to.
+    pub fn before(&self, digest: &str) -> Option<&Kept> {
+        let now = self.kept.iter().position(|kept| kept.digest == digest).unwrap_or(self.kept.len());
+        self.kept[..now].iter().rev().find(|kept| !self.refused.contains(&kept.digest))
+    }
+}
+
+pub(super) struct Archive {
+    dir: PathBuf,
+    written: Mutex<BTreeMap<String, Memory>>,
+}
+
+const FILE: &str = "plugins.json";
+
+impl Archive {
+    /// Opens the directory, made when it is missing. A file that cannot be read is an error: to forget who is paused is
+    /// worse than to stop.
+    pub fn open(dir: &Path) -> Result<Self, PluginsError> {
+        let failed = |source| PluginsError::Directory { path: dir.to_owned(), source };
+        fs::create_dir_all(dir).map_err(failed)?;
+        let memories = match fs::read(dir.join(FILE)) {
+            Ok(text) => serde_json::from_slice(&text).map_err(|error| {
+                failed(io::Error::other(format!("{FILE} is not what this server wrote: {error}; move it away")))
+            })?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(failed(error)),
+        };
+        Ok(Self { dir: dir.to_owned(), written: Mutex::new(memories) })
+    }
+
+    /// What was remembered of a plugin.
+    pub fn recall(&self, name: &str) -> Memory {
+        lock(&self.written).get(name).cloned().unwrap_or_default()
+    }
+
+    /// Writes down what is remembered now, unless it is written already, and forgets components that nobody keeps.
+    pub fn remember(&self, memories: BTreeMap<String, Memory>) {
+        let mut written = lock(&self.written);
+        if *written == memories {
+            return;
+        }
+        if let Err(error) = self.write(&memories) {
+            tracing::error!(%error, dir = %self.dir.display(), "what plugins did could not be written down");
+            return;
+        }
+        *written = memories;
+        let kept: BTreeSet<&str> =
+            written.values().flat_map(|memory| &memory.kept).map(|kept| kept.digest.as_str()).collect();
+        let Ok(files) = fs::read_dir(&self.dir) else { return };
+        for path in files.flatten().map(|file| file.path()) {
+            let component = path.extension().is_some_and(|extension| extension == "wasm");
+            let stem = path.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default();
+            if component && !kept.contains(stem.as_str()) {
+                let _ = fs::remove_file(path);
+            }
+        }
+    }
+
+    fn write(&self, memories: &BTreeMap<String, Memory>) -> io::Result<()> {
+        self.put(FILE, &serde_json::to_vec_pretty(memories)?)
+    }
+
+    /// Keeps a component's bytes under its digest.
+    pub fn keep(&self, digest: &str, bytes: &[u8]) {
+        let file = format!("{digest}.wasm");
+        if self.dir.join(&file).exists() {
+            return;
+        }
+        if let Err(error) = self.put(&file, bytes) {
+            tracing::error!(%error, digest, "a component could not be kept; a restart cannot go back to it");
+        }
+    }
+
+    /// A kept component. What is damaged is not taken.
+    pub fn fetch(&self, wanted: &str) -> Result<Vec<u8>, LoadError> {
+        let path = self.dir.join(format!("{wanted}.wasm"));
+        let bytes = directory::read(&path, PLUGIN_FILE_BYTES_MAX)?;
+        match digest(&bytes) {
+            found if found == wanted => Ok(bytes),
+            found => Err(LoadError::Pin { found, pinned: wanted.to_owned() }),
+        }
+    }
+
+    fn put(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
+        let beside = self.dir.join(format!("{file}.new"));
+        let mut out = File::create(&beside)?;
+        out.write_all(bytes)?;
+        out.sync_all()?;
+        fs::rename(&beside, self.dir.join(file))?;
+        File::open(&self.dir)?.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(generation: u64, digest: &str) -> Kept {
+        Kept { generation, version: format!("{generation}.0.0"), digest: digest.into(), since_ms: 1 }
+    }
+
+    #[test]
+    fn a_rollback_goes_to_the_last_one_that_was_not_refused() {
+        let mut memory = Memory::default();
+        ["a", "b", "c"].iter().zip(1..).for_each(|(digest, number)| memory.keep(kept(number, digest)));
+        assert_eq!(memory.before("c").map(|kept| kept.digest.as_str()), Some("b"));
+        memory.refused.insert("b".into());
+        assert_eq!(memory.before("c").map(|kept| kept.digest.as_str()), Some("a"));
+        assert_eq!(memory.before("a"), None);
+        memory.refused.insert("c".into());
+        assert_eq!(memory.last_good().map(|kept| kept.digest.as_str()), Some("a"));
+        memory.keep(kept(4, "a"));
+        assert_eq!(memory.kept.iter().map(|kept| kept.generation).collect::<Vec<_>>(), [2, 3, 4]);
+    }
+
+    #[test]
+    fn what_is_remembered_survives_and_components_are_kept_as_long_as_they_are_listed() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let bytes = b"a component";
+        let name = digest(bytes);
+        let mut memory = Memory { paused: true, ..Memory::default() };
+        memory.keep(kept(1, &name));
+        let archive = Archive::open(dir.path()).expect("an archive");
+        archive.keep(&name, bytes);
+        archive.remember([("p".to_owned(), memory.clone())].into());
+        let archive = Archive::open(dir.path()).expect("an archive");
+        assert_eq!((archive.recall("p"), archive.recall("q")), (memory, Memory::default()));
+        assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
+        fs::write(dir.path().join(format!("{name}.wasm")), b"damaged").expect("a file");
+        assert!(matches!(archive.fetch(&name), Err(LoadError::Pin { .. })));
+        archive.remember(BTreeMap::new());
+        assert!(matches!(archive.fetch(&name), Err(LoadError::Io { .. })));
+        fs::write(dir.path().join(FILE), "{").expect("a file");
+        assert!(Archive::open(dir.path()).err().expect("refused").to_string().contains("move it away"));
+    }
+}
