@@ -13,6 +13,7 @@ pub mod shared {
             world shared {
                 import weir:plugin/types@0.1.0;
                 import weir:plugin/log@0.1.0;
+                import weir:plugin/view@0.1.0;
                 import weir:plugin/http@0.1.0;
                 import weir:plugin/clock@0.1.0;
             }
@@ -49,6 +50,57 @@ pub mod sink {
         inline: "package weir:sdk; world sink { export weir:plugin/sinking@0.1.0; }",
         path: "../wit",
         with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod upcaster {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world upcaster { export weir:plugin/upcasting@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod decider {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world decider { export weir:plugin/deciding@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod projection {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world projection { export weir:plugin/projecting@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod queries {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world queries { export weir:plugin/querying@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
+pub mod process_manager {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world process-manager { export weir:plugin/processing@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        generate_all,
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });

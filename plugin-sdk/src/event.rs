@@ -62,9 +62,63 @@ impl Event {
     pub fn json<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Problem> {
         self.payload.json()
     }
+
+    /// The event with another JSON payload, for upcasters.
+    ///
+    /// ```
+    /// # #[cfg(not(target_family = "wasm"))] {
+    /// let event = weir_plugin_sdk::testing::event("orders", 1, "placed", "{}").with_json(&[1]).unwrap();
+    /// assert_eq!(event.payload.as_json(), Some("[1]"));
+    /// # }
+    /// ```
+    pub fn with_json<T: Serialize + ?Sized>(mut self, value: &T) -> Result<Self, Problem> {
+        self.payload = Payload::of(value)?;
+        Ok(self)
+    }
 }
 
 impl NewEvent {
+    /// An event with a JSON payload and nothing else.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::NewEvent;
+    /// let event = NewEvent::new("orders", "placed", &[1]).unwrap().in_stream("order-1").tag("red").meta("actor", "ann");
+    /// assert_eq!(event.stream.as_deref(), Some("order-1"));
+    /// assert_eq!(event.tags, ["red"]);
+    /// ```
+    pub fn new<T: Serialize + ?Sized>(
+        topic: impl Into<String>,
+        event_type: impl Into<String>,
+        payload: &T,
+    ) -> Result<Self, Problem> {
+        Ok(Self {
+            topic: topic.into(),
+            stream: None,
+            event_type: event_type.into(),
+            payload: Payload::of(payload)?,
+            tags: Vec::new(),
+            metadata: Vec::new(),
+        })
+    }
+
+    /// Puts it into a stream.
+    pub fn in_stream(mut self, stream: impl Into<String>) -> Self {
+        self.stream = Some(stream.into());
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Adds a pair of metadata.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((key.into(), value.into()));
+        self
+    }
+
     /// The JSON payload as a type of the plugin's own; see [`Payload::json`].
     ///
     /// ```
@@ -100,6 +154,16 @@ impl Problem {
     pub fn at(mut self, pointer: impl Into<String>) -> Self {
         self.pointer = Some(pointer.into());
         self
+    }
+
+    /// What to say to a query that the plugin does not know.
+    ///
+    /// ```
+    /// let problem = weir_plugin_sdk::Problem::unknown_query("who");
+    /// assert_eq!((problem.code.as_str(), problem.message.as_str()), ("unknown-query", "there is no query 'who'"));
+    /// ```
+    pub fn unknown_query(name: &str) -> Self {
+        Self::new("unknown-query", format!("there is no query '{name}'"))
     }
 }
 

@@ -62,6 +62,11 @@ impl Manifest {
         self.wish(Wish::Secret(name.into()))
     }
 
+    /// Wishes to append events to a topic, and to send commands to its streams.
+    pub fn wish_append(self, topic: impl Into<String>) -> Self {
+        self.wish(Wish::Append(topic.into()))
+    }
+
     /// Adds any wish.
     pub fn wish(mut self, wish: Wish) -> Self {
         self.wishes.push(wish);

@@ -120,14 +120,7 @@ impl Receipt {
 #[macro_export]
 macro_rules! export_sink {
     ($plugin:ty) => {
-        const _: () = {
-            #[allow(dead_code)]
-            type Exported = $crate::glue::SinkComponent<$plugin>;
-            #[cfg(target_family = "wasm")]
-    $crate::bindings::life::export!(Exported with_types_in $crate::bindings::life);
-            #[cfg(target_family = "wasm")]
-    $crate::bindings::sink::export!(Exported with_types_in $crate::bindings::sink);
-        };
+        $crate::__export!($plugin => SinkComponent, life, sink);
     };
 }
 
@@ -136,24 +129,13 @@ pub(crate) mod glue {
     use std::marker::PhantomData;
 
     use super::{Event, Problem, Receipt, Sink, Target};
-    use crate::bindings::life::exports::weir::plugin::lifecycle;
     use crate::bindings::sink::exports::weir::plugin::sinking;
     use crate::slot;
 
     /// The exports of one plugin type.
     pub struct Component<T: Sink>(PhantomData<T>);
 
-    impl<T: Sink> lifecycle::Guest for Component<T> {
-        fn describe() -> lifecycle::Manifest {
-            T::manifest()
-        }
-
-        fn init(config_json: String) -> Result<(), String> {
-            let plugin = T::init(crate::config::read(&config_json)?)?;
-            slot::put(plugin);
-            Ok(())
-        }
-    }
+    crate::slot::lifecycle!(Sink);
 
     impl<T: Sink> sinking::Guest for Component<T> {
         fn check(target: Target) -> Result<(), Problem> {

@@ -84,14 +84,7 @@ impl Verdict {
 #[macro_export]
 macro_rules! export_validator {
     ($plugin:ty) => {
-        const _: () = {
-            #[allow(dead_code)]
-            type Exported = $crate::glue::ValidatorComponent<$plugin>;
-            #[cfg(target_family = "wasm")]
-    $crate::bindings::life::export!(Exported with_types_in $crate::bindings::life);
-            #[cfg(target_family = "wasm")]
-    $crate::bindings::validator::export!(Exported with_types_in $crate::bindings::validator);
-        };
+        $crate::__export!($plugin => ValidatorComponent, life, validator);
     };
 }
 
@@ -100,24 +93,13 @@ pub(crate) mod glue {
     use std::marker::PhantomData;
 
     use super::{NewEvent, Problem, Topic, Validator, Verdict};
-    use crate::bindings::life::exports::weir::plugin::lifecycle;
     use crate::bindings::validator::exports::weir::plugin::validating;
     use crate::slot;
 
     /// The exports of one plugin type.
     pub struct Component<T: Validator>(PhantomData<T>);
 
-    impl<T: Validator> lifecycle::Guest for Component<T> {
-        fn describe() -> lifecycle::Manifest {
-            T::manifest()
-        }
-
-        fn init(config_json: String) -> Result<(), String> {
-            let plugin = T::init(crate::config::read(&config_json)?)?;
-            slot::put(plugin);
-            Ok(())
-        }
-    }
+    crate::slot::lifecycle!(Validator);
 
     impl<T: Validator> validating::Guest for Component<T> {
         fn configure(topic: Topic) -> Result<(), Vec<Problem>> {

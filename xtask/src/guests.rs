@@ -13,11 +13,17 @@ struct Guest {
     name: &'static str,
 }
 
-const GUESTS: [Guest; 4] = [
+const GUESTS: [Guest; 10] = [
     Guest { package: "weir-plugin-schema", folder: "plugins/dist", name: "schema" },
     Guest { package: "weir-plugin-webhook", folder: "plugins/dist", name: "webhook" },
+    Guest { package: "weir-example-validator", folder: "plugins/examples/dist", name: "rust-validator" },
+    Guest { package: "weir-example-projection", folder: "plugins/examples/dist", name: "rust-projection" },
     Guest { package: "weir-guest-odd", folder: "tests/guests/dist", name: "odd" },
+    Guest { package: "weir-guest-odd-decider", folder: "tests/guests/dist", name: "odd-decider" },
+    Guest { package: "weir-guest-odd-manager", folder: "tests/guests/dist", name: "odd-manager" },
+    Guest { package: "weir-guest-odd-projection", folder: "tests/guests/dist", name: "odd-projection" },
     Guest { package: "weir-guest-odd-sink", folder: "tests/guests/dist", name: "odd-sink" },
+    Guest { package: "weir-guest-odd-upcaster", folder: "tests/guests/dist", name: "odd-upcaster" },
 ];
 
 /// Every WebAssembly engine of the last years has 128-bit SIMD, and the schema plugin reads text with it.

@@ -1,13 +1,7 @@
 //! A sink for tests of the host, twin of the validator beside it: two markers in its file say what it does.
 //! It is no example of how to write a plugin.
 
-#[path = "../../odd/src/acts.rs"]
-mod acts;
-#[path = "../../odd/src/marker.rs"]
-mod marker;
-
-use acts::{act, huge, run};
-use marker::{behaviour, version};
+use weir_guest_acts::{act, behaviour, describe, huge, init, problem, run, version};
 use weir_plugin_sdk::{Event, Http, Manifest, NoConfig, Problem, Receipt, Rest, Sink, Target, clock, export_sink};
 
 struct Odd;
@@ -16,23 +10,18 @@ impl Sink for Odd {
     type Config = NoConfig;
 
     fn manifest() -> Manifest {
-        act("describe");
-        let manifest = Manifest::new("odd-sink", version()).description("Misbehaves as a test asks it to");
+        let manifest = describe("odd-sink");
         if behaviour() == "no-wish" { manifest } else { manifest.wish_http("*", &["GET", "POST"]).wish_secret("TOKEN") }
     }
 
     fn init(_: NoConfig) -> Result<Self, String> {
-        act("init");
-        match behaviour() {
-            "refuse-init" => Err("odd: init refuses because a test asked it to".into()),
-            _ => Ok(Self),
-        }
+        init(Self)
     }
 
     fn check(&mut self, target: &Target) -> Result<(), Problem> {
         act("check");
         match behaviour() {
-            "refuse-check" => Err(Problem::new("odd", format!("target {} is refused", target.id)).at("/odd")),
+            "refuse-check" => Err(problem(&format!("target {} is refused", target.id)).at("/odd")),
             _ => Ok(()),
         }
     }
@@ -44,8 +33,8 @@ impl Sink for Odd {
             "retry" => Receipt::retry(0, "asked to"),
             "retry-after" => Receipt::retry_after(0, 50, "asked to"),
             "half" => Receipt::retry(all / 2, "only half"),
-            "poison" => Receipt::poison(0, Problem::new("odd", "asked to")),
-            "gone" => Receipt::gone(0, Problem::new("odd", "asked to")),
+            "poison" => Receipt::poison(0, problem("asked to")),
+            "gone" => Receipt::gone(0, problem("asked to")),
             "over-count" => Receipt { accepted: all + 1, rest: Rest::Done },
             "under-count" => Receipt { accepted: all.saturating_sub(1), rest: Rest::Done },
             "huge-answer" => Receipt::retry(0, huge()),

@@ -1,11 +1,7 @@
 //! A validator for tests of the host: it accepts, or refuses, or breaks every rule there is, as two markers in its file
 //! say. It is no example of how to write a plugin.
 
-mod acts;
-mod marker;
-
-use acts::{act, huge, run};
-use marker::{behaviour, version};
+use weir_guest_acts::{act, behaviour, describe, huge, init, problem, run, version};
 use weir_plugin_sdk::{Manifest, NewEvent, NoConfig, Payload, Problem, Topic, Validator, Verdict, export_validator};
 
 struct Odd {
@@ -16,21 +12,15 @@ impl Validator for Odd {
     type Config = NoConfig;
 
     fn manifest() -> Manifest {
-        act("describe");
+        let manifest = describe("odd");
         match behaviour() {
-            "empty-name" => Manifest::new("", version()),
-            "wishes" => Manifest::new("odd", version()).wish_http("a.example", &["POST"]).wish_secret("TOKEN"),
-            "interest" => Manifest::new("odd", version()).interest(&["seen*"], &[]),
-            _ => Manifest::new("odd", version()).description("Misbehaves as a test asks it to"),
+            "wishes" => manifest.wish_http("a.example", &["POST"]).wish_secret("TOKEN"),
+            _ => manifest,
         }
     }
 
     fn init(_: NoConfig) -> Result<Self, String> {
-        act("init");
-        if behaviour() == "refuse-init" {
-            return Err("odd: init refuses because a test asked it to".into());
-        }
-        Ok(Self { calls: 0 })
+        init(Self { calls: 0 })
     }
 
     fn configure(&mut self, topic: &Topic) -> Result<(), Vec<Problem>> {
@@ -73,10 +63,6 @@ impl Validator for Odd {
         }
         verdicts
     }
-}
-
-fn problem(message: &str) -> Problem {
-    Problem::new("odd", message)
 }
 
 export_validator!(Odd);

@@ -1,10 +1,11 @@
 //! Misbehaviours that any call of any kind can have. `act` names the call, and does what the marker says for it.
 
+mod marker;
+
 use std::hint::black_box;
 
-use weir_plugin_sdk::info;
-
-use crate::marker::behaviour;
+pub use marker::{behaviour, version};
+use weir_plugin_sdk::{Manifest, Problem, info};
 
 /// More than any sensible limit on an answer.
 pub const HUGE_BYTES: usize = 64 << 20;
@@ -34,6 +35,41 @@ pub fn run(what: &str) {
         "print" => println!("odd: this went to stdout"),
         _ => {}
     }
+}
+
+/// `describe`, for the kinds that have no more to say: they wish for nothing and see everything.
+pub fn describe(name: &str) -> Manifest {
+    act("describe");
+    match behaviour() {
+        "empty-name" => Manifest::new("", version()),
+        "interest" => Manifest::new(name, version()).interest(&["seen*"], &[]),
+        "state-2" => Manifest::new(name, version()).state_version(2),
+        _ => Manifest::new(name, version()).description("Misbehaves as a test asks it to"),
+    }
+}
+
+/// `init` of every kind.
+pub fn init<T>(plugin: T) -> Result<T, String> {
+    act("init");
+    match behaviour() {
+        "refuse-init" => Err("odd: init refuses because a test asked it to".into()),
+        _ => Ok(plugin),
+    }
+}
+
+/// What every event does in a call that takes events: `by-type` does what its type says, `problem` finds `odd.bad` bad.
+pub fn meet(event_type: &str) -> Result<(), Problem> {
+    match behaviour() {
+        "by-type" => run(event_type.trim_start_matches("odd.")),
+        "problem" if event_type == "odd.bad" => return Err(problem("odd.bad is bad")),
+        _ => {}
+    }
+    Ok(())
+}
+
+/// A problem of the guests' own.
+pub fn problem(message: &str) -> Problem {
+    Problem::new("odd", message)
 }
 
 fn spin(rounds: u64) {

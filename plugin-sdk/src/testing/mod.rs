@@ -1,5 +1,10 @@
-//! The server's stand-in for native tests: it answers HTTP, sets the clock, and keeps what the plugin logged.
-//! It is not a simulation of the server: limits, grants and reloads are tested with `weir plugin check` and `test`.
+//! The server's stand-in for native tests: it keeps the view, answers HTTP, sets the clock, and keeps what the plugin
+//! logged. It is not a simulation of the server: limits, grants, interests and reloads are tested with `weir plugin check`
+//! and `test`.
+//!
+//! A test tells a story: a [`Case`] is given events and says what must follow. It begins with [`validator`], [`upcaster`],
+//! [`projection`], [`decider`] or [`process_manager`]; a sink's tests call [`Sink::deliver`](crate::Sink::deliver) beside a
+//! [`Host`] that answers.
 //!
 //! ```
 //! use weir_plugin_sdk::{info, testing::Host};
@@ -8,14 +13,29 @@
 //! assert_eq!(host.lines(), ["INFO configured topic=orders"]);
 //! ```
 
+mod case;
+mod decider;
+mod process_manager;
+mod projection;
+mod upcaster;
+mod validator;
+pub(crate) mod view;
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::marker::PhantomData;
 
+pub use case::Case;
+pub use decider::{Decided, decider};
+pub use process_manager::{Reacted, process_manager};
+pub use projection::{Projected, projection};
+pub use upcaster::{Upcasted, upcaster};
+pub use validator::{Validated, validator};
+
 use crate::http::{HttpError, Request, Response};
 use crate::log::Level;
-use crate::{Event, NewEvent, Payload};
+use crate::{Command, Event, NewEvent, Payload, Timer, View};
 
 type Answer = Box<dyn FnMut(&Request) -> Result<Response, HttpError>>;
 
@@ -27,6 +47,8 @@ struct State {
     counters: BTreeMap<String, u64>,
     gauges: BTreeMap<String, f64>,
     now_ms: u64,
+    view: BTreeMap<String, Payload>,
+    view_is_read_only: bool,
 }
 
 thread_local! {
@@ -37,11 +59,16 @@ thread_local! {
 pub struct Host(PhantomData<*const ()>);
 
 impl Host {
-    /// A fresh stand-in: refuses every request, knows no lines, and its clock stands at 0.
+    /// A fresh stand-in: its view is empty, it refuses every request, knows no lines, and its clock stands at 0.
     #[allow(clippy::new_without_default)]
     pub fn new() -> Self {
         STATE.with_borrow_mut(|state| *state = State::default());
         Self(PhantomData)
+    }
+
+    /// The view that the plugin has, to fill it or to look into it.
+    pub fn view(&self) -> View {
+        View::open()
     }
 
     /// How to answer requests from now on.
@@ -127,6 +154,44 @@ pub fn event(topic: &str, sequence: u64, event_type: &str, json: &str) -> Event 
         tags: Vec::new(),
         metadata: Vec::new(),
     }
+}
+
+/// A recorded event of a stream; its version in the stream is its sequence as well.
+///
+/// ```
+/// let event = weir_plugin_sdk::testing::stream_event("orders", "order-1", 7, "placed", "{}");
+/// assert_eq!((event.stream.as_deref(), event.version), (Some("order-1"), Some(7)));
+/// ```
+pub fn stream_event(topic: &str, stream: &str, sequence: u64, event_type: &str, json: &str) -> Event {
+    Event { stream: Some(stream.into()), version: Some(sequence), ..event(topic, sequence, event_type, json) }
+}
+
+/// A command with a JSON payload; its time is 0, and nobody's.
+///
+/// ```
+/// let command = weir_plugin_sdk::testing::command("open", "accounts", "ann", "{}");
+/// assert_eq!(command.stream, "ann");
+/// ```
+pub fn command(name: &str, topic: &str, stream: &str, json: &str) -> Command {
+    Command {
+        id: "command-1".into(),
+        name: name.into(),
+        topic: topic.into(),
+        stream: stream.into(),
+        payload: Payload::Json(json.into()),
+        actor: None,
+        metadata: Vec::new(),
+        time_ms: 0,
+    }
+}
+
+/// A timer with a JSON payload.
+///
+/// ```
+/// assert_eq!(weir_plugin_sdk::testing::timer("order-1", 5_000, "{}").at_ms, 5_000);
+/// ```
+pub fn timer(key: &str, at_ms: u64, json: &str) -> Timer {
+    Timer { key: key.into(), at_ms, payload: Payload::Json(json.into()) }
 }
 
 pub(crate) fn now_ms() -> u64 {
