@@ -100,7 +100,6 @@ pub mod process_manager {
         inline: "package weir:sdk; world process-manager { export weir:plugin/processing@0.1.0; }",
         path: "../wit",
         with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
-        generate_all,
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });

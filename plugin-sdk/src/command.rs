@@ -3,7 +3,7 @@
 use serde::Serialize;
 use serde::de::Deserialize;
 
-pub use crate::bindings::process_manager::weir::plugin::deciding::Command;
+pub use crate::bindings::shared::weir::plugin::types::Command;
 use crate::{NewEvent, Payload, Problem};
 
 impl Command {

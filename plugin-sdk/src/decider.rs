@@ -119,8 +119,7 @@ pub(crate) fn fold<T: Decider>(plugin: &T, kept: Option<&Payload>, events: &[Eve
     T::write_state(&state)
 }
 
-/// What the plugin says to a command. A rejection blames the command, and here it has no part in it: a state that can't
-/// be read is the plugin's fault, and only a trap tells the host so.
+/// What the plugin says to a command. A state that can't be read is not the command's fault.
 pub(crate) fn decide<T: Decider>(
     plugin: &mut T,
     kept: Option<&Payload>,
@@ -128,7 +127,7 @@ pub(crate) fn decide<T: Decider>(
 ) -> Result<Vec<NewEvent>, Rejection> {
     match kept.map_or_else(|| Ok(T::State::default()), T::read_state) {
         Ok(state) => plugin.decide(&state, command),
-        Err(problem) => panic!("{}", problem.message),
+        Err(problem) => Err(Rejection::Failed(problem)),
     }
 }
 
@@ -158,17 +157,8 @@ pub(crate) mod glue {
             slot::with(|plugin: &mut T| super::fold(plugin, state.as_ref(), &events)).map(Some)
         }
 
-        fn decide(state: Option<Payload>, command: deciding::Command) -> Result<Vec<NewEvent>, Rejection> {
-            slot::with(|plugin: &mut T| super::decide(plugin, state.as_ref(), &command.into()))
-        }
-    }
-
-    /// The contract has one record, but its bindings are two types: one where it is exported, one where a process manager
-    /// imports it.
-    impl From<deciding::Command> for Command {
-        fn from(command: deciding::Command) -> Self {
-            let deciding::Command { id, name, topic, stream, payload, actor, metadata, time_ms } = command;
-            Self { id, name, topic, stream, payload, actor, metadata, time_ms }
+        fn decide(state: Option<Payload>, command: Command) -> Result<Vec<NewEvent>, Rejection> {
+            slot::with(|plugin: &mut T| super::decide(plugin, state.as_ref(), &command))
         }
     }
 }

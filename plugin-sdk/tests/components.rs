@@ -66,11 +66,10 @@ fn a_projection_asks_for_its_view_and_the_log() {
     }
 }
 
-/// `deciding` is there for its record `command` alone.
 #[test]
 fn a_process_manager_asks_for_its_view_and_the_log() {
     let file = "tests/guests/dist/odd-manager.wasm";
-    holds(file, &["types", "log", "view", "deciding"], &["processing"]);
+    holds(file, &["types", "log", "view"], &["processing"]);
 }
 
 #[test]

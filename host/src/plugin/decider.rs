@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::deciding as wit;
+use super::bindings::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, within};
 use super::lift::{self, Author};
+use super::reporter::clean;
 use super::words::{Command, Rejection};
 use super::{Fault, PluginError, PluginId, Refusal, lower};
 use crate::model::limits::BATCH_EVENTS_MAX;
@@ -80,7 +82,7 @@ impl Decider {
         let bounds = &pool.blueprint.bounds;
         let state = state.map(lower::payload).transpose()?;
         let metadata = lower::metadata(&command.metadata);
-        let lowered = wit::CommandParam {
+        let lowered = types::CommandParam {
             id: &command.id,
             name: &command.name,
             topic: command.topic.as_str(),
@@ -105,19 +107,20 @@ impl Decider {
                 let author = Author { plugin: self.id(), grant: &self.generation.append, home };
                 Ok(events.into_iter().map(|event| author.new_event(event)).collect::<Result<_, _>>()?)
             }
-            Err(rejection) => Err(rejection.into()),
+            Err(wit::Rejection::Failed(problem)) => {
+                return Err(Fault::Answer(format!(
+                    "it could not decide: {}: {}",
+                    clean(&problem.code),
+                    clean(&problem.message)
+                )));
+            }
+            Err(wit::Rejection::Invalid(problems)) => {
+                Err(Rejection::Invalid(problems.into_iter().map(Refusal::from).collect()))
+            }
+            Err(wit::Rejection::Conflict(problem)) => Err(Rejection::Conflict(problem.into())),
+            Err(wit::Rejection::UnknownCommand) => Err(Rejection::UnknownCommand),
         };
         seat.keep(instance);
         Ok(answer)
-    }
-}
-
-impl From<wit::Rejection> for Rejection {
-    fn from(rejection: wit::Rejection) -> Self {
-        match rejection {
-            wit::Rejection::Invalid(problems) => Self::Invalid(problems.into_iter().map(Refusal::from).collect()),
-            wit::Rejection::Conflict(problem) => Self::Conflict(problem.into()),
-            wit::Rejection::UnknownCommand => Self::UnknownCommand,
-        }
     }
 }

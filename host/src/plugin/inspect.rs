@@ -111,7 +111,6 @@ fn check_import(kind: Kind, import: &str) -> Result<(), LoadError> {
         if package == "weir:plugin" {
             return match interface {
                 "types" | "log" => Ok(()),
-                "deciding" if kind == Kind::ProcessManager => Ok(()),
                 "view" if matches!(kind, Kind::Projection | Kind::ProcessManager) => Ok(()),
                 "view" => forbidden("only projections and process managers have a view"),
                 "http" | "clock" if kind == Kind::Sink => Ok(()),

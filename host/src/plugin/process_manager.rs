@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::processing as wit;
+use super::bindings::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, Instance, within};
 use super::lift::{self, Author};
@@ -26,7 +27,7 @@ pub struct Reaction {
     pub writes: ViewWrites,
 }
 
-type Answer = Result<Vec<wit::Action>, super::bindings::weir::plugin::types::Problem>;
+type Answer = Result<Vec<wit::Action>, types::Problem>;
 
 impl ProcessManager {
     pub(super) fn new(generation: Arc<Generation>) -> Self {
@@ -130,10 +131,7 @@ impl ProcessManager {
     }
 
     /// Signed like an event: what the decider makes of it shall tell whose wish it was.
-    fn command(
-        &self,
-        command: super::bindings::exports::weir::plugin::deciding::CommandResult,
-    ) -> Result<Command, Fault> {
+    fn command(&self, command: types::CommandResult) -> Result<Command, Fault> {
         let topic = lift::topic(&command.topic)?;
         if !self.generation.append.allows(&topic) {
             return Err(Fault::Denied(format!(
@@ -152,7 +150,7 @@ impl ProcessManager {
             payload: lift::payload(command.payload, "a command")?,
             actor: command.actor,
             metadata,
-            time_ms: command.time_ms,
+            time_ms: super::now_ms(),
         })
     }
 }

@@ -100,7 +100,7 @@ fn record(event: &NewEvent, number: u64, time_ms: u64) -> Event {
 fn codes(rejection: &Rejection) -> Vec<&str> {
     match rejection {
         Rejection::Invalid(problems) => problems.iter().map(|problem| problem.code.as_str()).collect(),
-        Rejection::Conflict(problem) => vec![&problem.code],
+        Rejection::Conflict(problem) | Rejection::Failed(problem) => vec![&problem.code],
         Rejection::UnknownCommand => vec!["unknown-command"],
     }
 }
@@ -109,6 +109,7 @@ fn shown(rejection: &Rejection) -> String {
     match rejection {
         Rejection::Invalid(reasons) => format!("invalid: {}", problems(reasons)),
         Rejection::Conflict(reason) => format!("conflict: {}", problem(reason)),
+        Rejection::Failed(reason) => format!("failed: {}", problem(reason)),
         Rejection::UnknownCommand => "unknown-command".into(),
     }
 }

@@ -4,6 +4,8 @@ mod commands;
 mod crash;
 mod delivery;
 mod floors;
+mod guests;
+mod hostile;
 mod plugins;
 mod publish;
 mod read;

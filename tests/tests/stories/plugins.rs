@@ -1,23 +1,15 @@
 //! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
 
-use std::path::Path;
-
 use serde_json::{Value, json};
 use weir_tests::scenarios::{another_schema_plugin, reload};
 use weir_tests::{Client, TestServer, eventually};
 
+use crate::guests::patched;
 use crate::{options, schema, server};
 
 /// The odd guest that behaves as told.
 fn odd(behaviour: &str) -> Vec<u8> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/dist/odd.wasm");
-    let mut bytes = std::fs::read(file).expect("odd.wasm; run `cargo xtask plugins`");
-    let marker = b"@@behaviour:";
-    let at = bytes.windows(marker.len()).position(|window| window == marker).expect("the marker") + marker.len();
-    let mut word = [b'.'; 20];
-    word[..behaviour.len()].copy_from_slice(behaviour.as_bytes());
-    bytes[at..at + word.len()].copy_from_slice(&word);
-    bytes
+    patched("odd", behaviour)
 }
 
 async fn plugin(api: &Client, name: &str) -> Value {
