@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::serve::ListenerExt;
 use tokio::net::TcpListener;
+use tokio::runtime::{Handle, Runtime};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -20,12 +21,17 @@ use crate::storage::{self, Clock, StorageError};
 const SCHEMA_WASM: &[u8] = include_bytes!("../../plugins/dist/schema.wasm");
 const WEBHOOK_WASM: &[u8] = include_bytes!("../../plugins/dist/webhook.wasm");
 
+/// `nice` of threads that do not answer requests: a third of a request's share when both want a core.
+const BACKGROUND_NICENESS: i32 = 5;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
     #[error("cannot make directory {path}: {source}")]
     Directory { path: String, source: std::io::Error },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the background threads could not be started: {0}")]
+    Background(std::io::Error),
     #[error("the HTTP client could not be made: {0}")]
     HttpClient(String),
     #[error(transparent)]
@@ -44,6 +50,7 @@ pub struct Server {
     engine: Arc<Engine>,
     consumers: Arc<Consumers>,
     stop: watch::Sender<bool>,
+    background: Background,
     serving: JoinHandle<()>,
     grace: Duration,
 }
@@ -55,9 +62,10 @@ impl Server {
         let address = config.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
-        let (engine, http) = open(&config, address).await?;
+        let background = Background::start()?;
+        let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
-        let consumers = Consumers::start(engine.clone(), http).await?;
+        let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
         let app = router(App { engine: engine.clone(), consumers: consumers.clone() }, config.body_bytes_max);
         let (stop, stopped) = watch::channel(false);
         let listener = listener.tap_io(|stream| {
@@ -71,7 +79,7 @@ impl Server {
             }
         });
         let grace = Duration::from_millis(config.stop_grace_ms);
-        Ok(Self { address, engine, consumers, stop, serving, grace })
+        Ok(Self { address, engine, consumers, stop, background, serving, grace })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -91,8 +99,40 @@ impl Server {
         }
         self.consumers.stop(self.grace).await;
         self.engine.plugins().stop().await;
+        drop(self.background);
         self.engine.close().await;
         tracing::info!("stopped");
+    }
+}
+
+/// A runtime for what is not a request: deliveries, and plugins that are loaded and tried. Its threads give way to those
+/// that answer requests, however long a guest computes there.
+struct Background {
+    handle: Handle,
+    runtime: Option<Runtime>,
+}
+
+impl Background {
+    fn start() -> Result<Self, ServerError> {
+        let step_back = || {
+            // On Linux the nice value is the calling thread's own.
+            if let Err(error) = rustix::process::nice(BACKGROUND_NICENESS) {
+                tracing::debug!(%error, "background threads keep their ordinary priority");
+            }
+        };
+        let mut builder = tokio::runtime::Builder::new_multi_thread();
+        builder.enable_all().thread_name("weir-background").on_thread_start(step_back);
+        let runtime = builder.build().map_err(ServerError::Background)?;
+        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+    }
+}
+
+/// Ends what runs there without waiting for it: a runtime may not be dropped where other tasks run.
+impl Drop for Background {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
     }
 }
 
@@ -101,7 +141,11 @@ async fn told(mut stop: watch::Receiver<bool>) {
 }
 
 /// Opens everything below the transport.
-async fn open(config: &Config, address: SocketAddr) -> Result<(Arc<Engine>, Arc<ReqwestClient>), ServerError> {
+async fn open(
+    config: &Config,
+    address: SocketAddr,
+    background: &Handle,
+) -> Result<(Arc<Engine>, Arc<ReqwestClient>), ServerError> {
     for dir in [&config.data_dir, &config.config_dir] {
         std::fs::create_dir_all(dir)
             .map_err(|source| ServerError::Directory { path: dir.display().to_string(), source })?;
@@ -116,7 +160,9 @@ async fn open(config: &Config, address: SocketAddr) -> Result<(Arc<Engine>, Arc<
     let http =
         ReqwestClient::new(address.ip().is_loopback()).map_err(|error| ServerError::HttpClient(error.to_string()))?;
     let http = Arc::new(http);
-    let plugins = Plugins::new(plugins_config(config), http.clone())?;
+    let mut plugins = plugins_config(config);
+    plugins.background = Some(background.clone());
+    let plugins = Plugins::new(plugins, http.clone())?;
     Ok((Engine::open(stores, plugins, clock).await?, http))
 }
 

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinSet;
 
@@ -38,6 +39,8 @@ pub enum ConsumerError {
     SinkMissing(PluginName),
     #[error("{}", .0.message)]
     Refused(Refusal),
+    #[error("the sink's check was cut off, because the server stops: {0}; try again")]
+    Interrupted(String),
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error(transparent)]
@@ -55,6 +58,7 @@ struct Entry {
 pub struct Consumers {
     engine: Arc<Engine>,
     http: Arc<ReqwestClient>,
+    background: Handle,
     entries: RwLock<BTreeMap<String, Arc<Entry>>>,
     /// One registration or removal at a time: checked, stored, then shown.
     changing: Mutex<()>,
@@ -62,8 +66,13 @@ pub struct Consumers {
 
 impl Consumers {
     /// Loads the durable consumers and starts their runners.
-    pub async fn start(engine: Arc<Engine>, http: Arc<ReqwestClient>) -> Result<Arc<Self>, ConsumerError> {
-        let consumers = Self { engine, http, entries: RwLock::default(), changing: Mutex::new(()) };
+    /// Sinks run on `background`: what they do there holds up no request.
+    pub async fn start(
+        engine: Arc<Engine>,
+        http: Arc<ReqwestClient>,
+        background: Handle,
+    ) -> Result<Arc<Self>, ConsumerError> {
+        let consumers = Self { engine, http, background, entries: RwLock::default(), changing: Mutex::new(()) };
         let records = consumers.engine.default_store().records.clone();
         let mut after: Option<String> = None;
         loop {
@@ -104,9 +113,12 @@ impl Consumers {
     async fn check_target(&self, definition: &Definition) -> Result<(), ConsumerError> {
         let sink = self.engine.plugins().sink(definition.sink.as_str());
         let sink = sink.ok_or_else(|| ConsumerError::SinkMissing(definition.sink.clone()))?;
-        sink.check(&definition.target()).await?.map_err(ConsumerError::Refused)?;
+        let private_addresses = sink.grants_private_addresses();
+        let target = definition.target();
+        let check = self.background.spawn(async move { sink.check(&target).await });
+        check.await.map_err(|error| ConsumerError::Interrupted(error.to_string()))??.map_err(ConsumerError::Refused)?;
         if let Some(callback) = &definition.callback {
-            self.http.check_callback(callback, sink.grants_private_addresses()).map_err(|message| {
+            self.http.check_callback(callback, private_addresses).map_err(|message| {
                 ConsumerError::Refused(Refusal { code: "INVALID_CALLBACK".to_owned(), message, pointer: None })
             })?;
         }
@@ -119,7 +131,8 @@ impl Consumers {
         let mut runners = JoinSet::new();
         for topic in consumer.definition.topics.keys() {
             let (engine, consumer) = (self.engine.clone(), consumer.clone());
-            runners.spawn(Runner { engine, consumer, topic: topic.clone(), stop: stopped.clone() }.run());
+            let runner = Runner { engine, consumer, topic: topic.clone(), stop: stopped.clone() };
+            runners.spawn_on(runner.run(), &self.background);
         }
         let entry = Entry { consumer: consumer.clone(), stop, runners: Mutex::new(runners) };
         let id = consumer.definition.id.clone();

@@ -207,6 +207,7 @@ impl From<ConsumerError> for Problem {
             ConsumerError::Refused(refusal) => {
                 Problem::bad_request("CONSUMER_REGISTRATION_FAILED", detail).with("errors", errors(&[refusal], None))
             }
+            ConsumerError::Interrupted(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "STOPPING", detail),
             ConsumerError::Plugin(error) => plugin_fault(&error),
             ConsumerError::Engine(error) => error.into(),
         }

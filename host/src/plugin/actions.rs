@@ -35,12 +35,20 @@ impl Plugins {
 
     /// Takes the file of the directory as it is now, even one that waits, was rolled back, or did not change.
     pub async fn reload(&self, name: &str) -> Result<PluginStatus, ActionError> {
-        let _turn = self.room.turn(name).await;
+        let turn = self.room.turn(name).await;
         self.known(name)?;
         let files = directory::scan(&self.room.config.dir);
         let files =
             files.map_err(|error| ActionError::Conflict(format!("the plugin directory cannot be read: {error}")))?;
-        refresh(&self.room, name.to_owned(), files.get(name).copied().unwrap_or_default(), Asked::BySomebody).await;
+        let (room, name_too) = (self.room.clone(), name.to_owned());
+        let files = files.get(name).copied().unwrap_or_default();
+        let work = async move {
+            let _turn = turn;
+            refresh(&room, name_too, files, Asked::BySomebody).await;
+        };
+        // In the background, and to its end even if the one who asked goes away.
+        let done = self.room.background().spawn(work).await;
+        done.map_err(|error| ActionError::Conflict(format!("the reload ended early: {error}")))?;
         let status = self.known(name)?;
         match status.state {
             State::Failed => Err(ActionError::Conflict(status.reason.unwrap_or_default())),

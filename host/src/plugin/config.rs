@@ -1,6 +1,7 @@
 //! Where plugins come from and how their directory is watched. What one plugin may do stands in its side-car.
 
 use std::path::PathBuf;
+use tokio::runtime::Handle;
 
 use super::Sidecar;
 
@@ -17,6 +18,8 @@ pub struct PluginsConfig {
     pub state_dir: PathBuf,
     /// Plugins that come with the server; a file of the same name in `dir` takes the place of one.
     pub embedded: Vec<Embedded>,
+    /// Where files are loaded and tried, so that no request waits for it. Default: the runtime that starts the plugins.
+    pub background: Option<Handle>,
     /// A file that changed is read when it stayed the same for this many milliseconds. Default 150.
     pub settle_ms: u64,
     /// The directory is looked at this often even when nothing was announced, in milliseconds. Default 5000.
@@ -27,7 +30,16 @@ impl PluginsConfig {
     pub fn new(dir: impl Into<PathBuf>, cache_dir: impl Into<PathBuf>) -> Self {
         let (dir, cache_dir) = (dir.into(), cache_dir.into());
         let (secrets_dir, state_dir) = (dir.with_file_name("secrets"), cache_dir.with_file_name("plugin-state"));
-        Self { dir, cache_dir, secrets_dir, state_dir, embedded: Vec::new(), settle_ms: 150, rescan_ms: 5_000 }
+        Self {
+            dir,
+            cache_dir,
+            secrets_dir,
+            state_dir,
+            embedded: Vec::new(),
+            background: None,
+            settle_ms: 150,
+            rescan_ms: 5_000,
+        }
     }
 }
 

@@ -272,7 +272,15 @@ fn end<T>(store: &Store<Guest>, bounds: &Bounds, outcome: Outcome<T>) -> Result<
             Err(Fault::Trap(format!("{trap}{said}")))
         }
         // What is no trap went wrong at the border: text that is not UTF-8, a list outside of memory, an unknown case.
-        None => Err(Fault::Answer(one_line(&error))),
+        None => {
+            let text = one_line(&error);
+            // wasmtime has no type for this one.
+            if text.contains("fuel allocated for hostcalls") {
+                let bytes = bounds.output_bytes_max;
+                return Err(Fault::Limit(format!("it handed over more than {bytes} bytes at once")));
+            }
+            Err(Fault::Answer(text))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -83,8 +84,10 @@ impl Plugins {
     pub async fn start(&self, rehearsal: Arc<dyn Rehearsal>) {
         // A second start would be a second watch on the same directory; it changes nothing.
         let _ = self.room.rehearsal.set(rehearsal);
-        let watch = super::watch::begin(self.room.clone()).await;
-        *lock(&self.room.watcher) = Some(tokio::spawn(watch));
+        let (room, background) = (self.room.clone(), self.room.background());
+        // A panic in the first look was reported when it happened; nothing is loaded then, and nothing is watched.
+        let Ok(watch) = background.spawn(async move { super::watch::begin(room).await }).await else { return };
+        *lock(&self.room.watcher) = Some(background.spawn(watch));
     }
 
     /// Those that serve, sorted by name. What is handed out stays whole while plugins change.
@@ -184,6 +187,11 @@ impl Room {
     /// What new generations are tried on. Files are looked at only after the start, which sets it.
     pub fn stage(&self) -> &dyn Rehearsal {
         self.rehearsal.get().map_or(&EmptyStage, |rehearsal| &**rehearsal)
+    }
+
+    /// Where files are loaded and tried.
+    pub fn background(&self) -> Handle {
+        self.config.background.clone().unwrap_or_else(Handle::current)
     }
 
     /// The right to handle a plugin's files.

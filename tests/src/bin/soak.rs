@@ -1,10 +1,11 @@
-//! The long form of the heavy checks, against the release build: `cargo xtask soak [crash|webhooks|reload]`.
+//! The long form of the heavy checks, against the release build: `cargo xtask soak [crash|webhooks|hostile|reload]`.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
-use weir_tests::scenarios::{CrashPlan, crash, reload, webhooks};
+use weir_tests::scenarios::{CrashPlan, crash, hostile, reload, webhooks};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -23,6 +24,7 @@ enum Check {
     Crash,
     Webhooks,
     Reload,
+    Hostile,
 }
 
 #[tokio::main]
@@ -37,6 +39,9 @@ async fn main() {
         }
         if wanted(Check::Webhooks) {
             println!("webhooks {n}: {:#?}", webhooks(options.clone(), 2_000, 3).await);
+        }
+        if wanted(Check::Hostile) {
+            println!("hostile {n}: {:#?}", hostile(options.clone(), 42, Duration::from_secs(20)).await);
         }
         if wanted(Check::Reload) {
             println!("reload {n}: {:?}", reload(options.clone(), 10).await);

@@ -1,10 +1,12 @@
 //! What the server must stand, as functions of how much of it: stories run a little, `cargo xtask soak` a lot.
 
 mod crash;
+mod hostile;
 mod reload;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
+pub use hostile::{HostileReport, hostile, odd};
 pub use reload::{ReloadReport, another_schema_plugin, reload};
 pub use webhooks::{WebhookReport, webhooks};
 

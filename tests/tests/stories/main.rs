@@ -4,7 +4,6 @@ mod commands;
 mod crash;
 mod delivery;
 mod floors;
-mod guests;
 mod hostile;
 mod plugins;
 mod publish;

@@ -1,16 +1,10 @@
 //! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
 
 use serde_json::{Value, json};
-use weir_tests::scenarios::{another_schema_plugin, reload};
+use weir_tests::scenarios::{another_schema_plugin, hostile, odd, reload};
 use weir_tests::{Client, TestServer, eventually};
 
-use crate::guests::patched;
 use crate::{options, schema, server};
-
-/// The odd guest that behaves as told.
-fn odd(behaviour: &str) -> Vec<u8> {
-    patched("odd", behaviour)
-}
 
 async fn plugin(api: &Client, name: &str) -> Value {
     api.get(&format!("/plugins/{name}")).await.json()
@@ -58,6 +52,14 @@ async fn a_schema_plugin_dropped_in_under_load_takes_over_and_no_request_fails()
     assert!(report.publishes > 100, "there was load: {report:?}");
 }
 
+/// The ratio of the two p99 is for the soak: a test machine is never quiet.
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_components_are_refused_or_contained_while_publishers_go_on() {
+    let report = hostile(options(), 21, std::time::Duration::from_secs(2)).await;
+    println!("{report:#?}");
+    assert_eq!(report.refused.len(), 21);
+}
+
 #[tokio::test]
 async fn the_embedded_plugin_comes_back_when_the_file_goes_away() {
     let server = with_schemas().await;
@@ -82,12 +84,12 @@ async fn a_broken_or_hostile_file_leaves_the_old_generation_serving_and_says_why
         ("truncated", whole[..whole.len() / 2].to_vec()),
         ("empty", Vec::new()),
         ("text", b"not a component".to_vec()),
-        ("loop in describe", odd("loop-in-describe")),
-        ("loop in init", odd("loop-in-init")),
-        ("loop in validate", odd("loop-in-validate")),
-        ("memory bomb", odd("memory-in-validate")),
-        ("trap", odd("trap-in-validate")),
-        ("too few verdicts", odd("none")),
+        ("loop in describe", odd("odd", "loop-in-describe")),
+        ("loop in init", odd("odd", "loop-in-init")),
+        ("loop in validate", odd("odd", "loop-in-validate")),
+        ("memory bomb", odd("odd", "memory-in-validate")),
+        ("trap", odd("odd", "trap-in-validate")),
+        ("too few verdicts", odd("odd", "none")),
     ];
     let mut before = Value::Null;
     for (what, bytes) in cases {
@@ -130,7 +132,7 @@ async fn a_validator_of_the_operators_own_refuses_replaces_and_fails_closed() {
     let server = with_schemas().await;
     let api = &server.client;
     let drop_in = async |behaviour: &str, digest_before: Value| {
-        std::fs::write(server.plugins_dir().join("rule.wasm"), odd(behaviour)).expect("dropped in");
+        std::fs::write(server.plugins_dir().join("rule.wasm"), odd("odd", behaviour)).expect("dropped in");
         let loaded = |shown: &Value| shown["state"] == "active" && shown["digest"] != digest_before;
         shows(api, "rule", behaviour, loaded).await["digest"].clone()
     };
