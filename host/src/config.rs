@@ -21,6 +21,9 @@ pub struct Config {
     pub plugins_dir: PathBuf,
     /// Compiled components; private to this server, made with mode 0700. Default `plugin-cache` in the data directory.
     pub plugin_cache_dir: PathBuf,
+    /// Public keys of those who may sign components: with it, only signed files are taken from the plugin directory.
+    /// Default: any file is.
+    pub plugin_keys: Option<PathBuf>,
     /// Allows listening beyond loopback although nothing authenticates clients. Default false.
     pub insecure: bool,
     /// Bytes of a request body. Default 1 MiB.
@@ -60,6 +63,9 @@ pub struct ServeArgs {
     /// Directory of compiled components, private to this server [default: plugin-cache in the data directory]
     #[arg(long, value_name = "DIR", env = "WEIR_PLUGIN_CACHE")]
     pub plugin_cache: Option<PathBuf>,
+    /// File with the public keys that plugins must be signed with [default: unsigned plugins are taken]
+    #[arg(long, value_name = "FILE", env = "WEIR_PLUGIN_KEYS")]
+    pub plugin_keys: Option<PathBuf>,
     /// Configuration file [default: weir.toml in the config directory, if it is there]
     #[arg(long, value_name = "FILE", env = "WEIR_CONFIG")]
     pub config: Option<PathBuf>,
@@ -80,6 +86,7 @@ struct File {
     data_dir: Option<PathBuf>,
     plugins_dir: Option<PathBuf>,
     plugin_cache_dir: Option<PathBuf>,
+    plugin_keys: Option<PathBuf>,
     insecure: Option<bool>,
     body_bytes_max: Option<usize>,
     stop_grace_ms: Option<u64>,
@@ -122,6 +129,7 @@ impl Config {
             data_dir,
             plugins_dir: args.plugins.or(file.plugins_dir).unwrap_or_else(|| config_dir.join("plugins")),
             config_dir,
+            plugin_keys: args.plugin_keys.or(file.plugin_keys),
             insecure: args.insecure || file.insecure.unwrap_or(false),
             body_bytes_max: file.body_bytes_max.unwrap_or(limits::BODY_BYTES_MAX),
             stop_grace_ms: file.stop_grace_ms.unwrap_or(10_000),

@@ -1,6 +1,7 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
 use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -14,7 +15,7 @@ use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, SCHEMA_PLUGIN};
 use crate::http::{App, router};
-use crate::plugin::{Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar};
+use crate::plugin::{Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys};
 use crate::storage::{self, Clock, StorageError};
 
 /// The sample plugins, built from this repository: what works out of the box is a plugin like any other.
@@ -30,6 +31,8 @@ pub enum ServerError {
     Directory { path: String, source: std::io::Error },
     #[error("cannot listen on {address}: {source}")]
     Listen { address: SocketAddr, source: std::io::Error },
+    #[error("the plugin keys in {path} cannot be used: {why}")]
+    PluginKeys { path: String, why: String },
     #[error("the background threads could not be started: {0}")]
     Background(std::io::Error),
     #[error("the HTTP client could not be made: {0}")]
@@ -162,8 +165,16 @@ async fn open(
     let http = Arc::new(http);
     let mut plugins = plugins_config(config);
     plugins.background = Some(background.clone());
+    plugins.keys = config.plugin_keys.as_deref().map(plugin_keys).transpose()?;
     let plugins = Plugins::new(plugins, http.clone())?;
     Ok((Engine::open(stores, plugins, clock).await?, http))
+}
+
+/// Reads the keys that components must be signed with. Without them no server starts that was told to use them.
+fn plugin_keys(path: &Path) -> Result<TrustedKeys, ServerError> {
+    let failed = |why: String| ServerError::PluginKeys { path: path.display().to_string(), why };
+    let text = std::fs::read_to_string(path).map_err(|error| failed(error.to_string()))?;
+    TrustedKeys::parse(&text).map_err(|error| failed(error.to_string()))
 }
 
 fn plugins_config(config: &Config) -> PluginsConfig {

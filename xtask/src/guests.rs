@@ -26,8 +26,34 @@ const GUESTS: [Guest; 10] = [
     Guest { package: "weir-guest-odd-upcaster", folder: "tests/guests/dist", name: "odd-upcaster" },
 ];
 
-/// Every WebAssembly engine of the last years has 128-bit SIMD, and the schema plugin reads text with it.
-const FLAGS: (&str, &str) = ("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", "-C target-feature=+simd128");
+/// How guests are compiled. Every WebAssembly engine of the last years has 128-bit SIMD, and the schema plugin reads text
+/// with it. Without the paths of the machine that built them (they are in the texts of panics) the files are the same from
+/// every machine with the same compiler.
+fn flags() -> Result<String, Failure> {
+    let mut flags = String::from("-C target-feature=+simd128");
+    for sources in registry_sources()? {
+        flags.push_str(&format!(" --remap-path-prefix={}=", sources.display()));
+    }
+    Ok(flags)
+}
+
+/// Where cargo unpacks crates. On a fresh machine they are fetched first, or the flags would change with the first build.
+fn registry_sources() -> Result<Vec<PathBuf>, Failure> {
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo"))).unwrap_or_default();
+    let list = || -> Vec<PathBuf> {
+        let dirs = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+        dirs.map(|dir| dir.path()).collect()
+    };
+    if list().is_empty() {
+        let mut command = cargo_command();
+        command.args(["fetch", "--locked"]);
+        finish(command, "cargo fetch --locked")?;
+    }
+    let mut sources = list();
+    sources.sort();
+    Ok(sources)
+}
 
 /// Builds all of them in one call of cargo, then copies what changed.
 pub fn build() -> Result<(), Failure> {
@@ -36,7 +62,7 @@ pub fn build() -> Result<(), Failure> {
         args.extend(["-p", guest.package]);
     }
     let mut command = cargo_command();
-    command.args(&args).env(FLAGS.0, FLAGS.1);
+    command.args(&args).env("CARGO_TARGET_WASM32_WASIP2_RUSTFLAGS", flags()?);
     finish(command, &format!("cargo {}", args.join(" ")))?;
     GUESTS.iter().try_for_each(place)
 }

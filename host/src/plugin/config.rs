@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use tokio::runtime::Handle;
 
-use super::Sidecar;
+use super::{Sidecar, TrustedKeys};
 
 /// Settings of the plugin room.
 #[derive(Debug, Clone)]
@@ -18,6 +18,8 @@ pub struct PluginsConfig {
     pub state_dir: PathBuf,
     /// Plugins that come with the server; a file of the same name in `dir` takes the place of one.
     pub embedded: Vec<Embedded>,
+    /// With keys, only files that one of them signed are taken from the directory. Default: any file.
+    pub keys: Option<TrustedKeys>,
     /// Where files are loaded and tried, so that no request waits for it. Default: the runtime that starts the plugins.
     pub background: Option<Handle>,
     /// A file that changed is read when it stayed the same for this many milliseconds. Default 150.
@@ -36,6 +38,7 @@ impl PluginsConfig {
             secrets_dir,
             state_dir,
             embedded: Vec::new(),
+            keys: None,
             background: None,
             settle_ms: 150,
             rescan_ms: 5_000,

@@ -47,11 +47,12 @@ impl Stamp {
 pub(super) struct Files {
     pub component: Option<Stamp>,
     pub sidecar: Option<Stamp>,
+    pub signature: Option<Stamp>,
 }
 
 impl Files {
     pub fn is_older_than(&self, age: Duration) -> bool {
-        [self.component, self.sidecar].iter().flatten().all(|stamp| stamp.is_older_than(age))
+        [self.component, self.sidecar, self.signature].iter().flatten().all(|stamp| stamp.is_older_than(age))
     }
 }
 
@@ -65,15 +66,21 @@ pub(super) fn scan(dir: &Path) -> io::Result<BTreeMap<String, Files>> {
         if stem.starts_with(['.', '#', '~']) {
             continue;
         }
-        // Only these two endings count: `x.wasm~`, `x.wasm.swp`, `x.wasm.tmp` and `x.wasm.part` end otherwise.
-        let wasm = extension == "wasm";
-        if !wasm && extension != "toml" {
-            continue;
-        }
+        // Only these endings count: `x.wasm~`, `x.wasm.swp`, `x.wasm.tmp` and `x.wasm.part` end otherwise.
+        let (stem, file): (&str, fn(&mut Files) -> &mut Option<Stamp>) = match extension.to_str() {
+            Some("wasm") => (&stem, |files| &mut files.component),
+            Some("toml") => (&stem, |files| &mut files.sidecar),
+            Some("sig") => match stem.strip_suffix(".wasm") {
+                Some(stem) => (stem, |files| &mut files.signature),
+                None => continue,
+            },
+            _ => continue,
+        };
         let Some(stamp) = Stamp::of(&path) else { continue };
-        let files = found.entry(stem.into_owned()).or_default();
-        *(if wasm { &mut files.component } else { &mut files.sidecar }) = Some(stamp);
+        *file(found.entry(stem.to_owned()).or_default()) = Some(stamp);
     }
+    // A signature alone is no plugin: it may be there before its component.
+    found.retain(|_, files| files.component.is_some() || files.sidecar.is_some());
     Ok(found)
 }
 
@@ -88,6 +95,10 @@ pub(super) fn component_path(dir: &Path, stem: &str) -> PathBuf {
 
 pub(super) fn sidecar_path(dir: &Path, stem: &str) -> PathBuf {
     dir.join(format!("{stem}.toml"))
+}
+
+pub(super) fn signature_path(dir: &Path, stem: &str) -> PathBuf {
+    dir.join(format!("{stem}.wasm.sig"))
 }
 
 /// Reads a whole file, but never more than `bytes_max`.

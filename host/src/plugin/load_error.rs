@@ -43,6 +43,10 @@ pub enum LoadError {
     UnknownImport(String),
     #[error("is granted the secret {name}, which cannot be read: {why}; put it into the file {file}")]
     Secret { name: String, file: String, why: String },
+    #[error("has no signature, and this server takes only signed files; put {0} beside it (`weir plugin sign`)")]
+    Unsigned(String),
+    #[error("has a signature that does not hold: {0}")]
+    Signature(String),
     #[error("has the digest sha256:{found}, and its side-car pins sha256:{pinned}")]
     Pin { found: String, pinned: String },
     #[error("has a bad side-car: {0}")]
@@ -93,6 +97,8 @@ impl LoadError {
             | Self::ForbiddenImport { .. }
             | Self::UnknownImport(_)
             | Self::Pin { .. }
+            | Self::Unsigned(_)
+            | Self::Signature(_)
             | Self::Sidecar(_)
             | Self::Compile(_)
             | Self::Link(_)

@@ -86,7 +86,7 @@ impl Plugins {
         let _ = self.room.rehearsal.set(rehearsal);
         let (room, background) = (self.room.clone(), self.room.background());
         // A panic in the first look was reported when it happened; nothing is loaded then, and nothing is watched.
-        let Ok(watch) = background.spawn(async move { super::watch::begin(room).await }).await else { return };
+        let Ok(watch) = background.spawn(super::watch::begin(room)).await else { return };
         *lock(&self.room.watcher) = Some(background.spawn(watch));
     }
 

@@ -9,7 +9,7 @@ use super::generation::Generation;
 use super::load::{Candidate, Loaded, digest};
 use super::plugins::Room;
 use super::slot::{Content, Retry, Role, Slot};
-use super::{Embedded, LoadError, ReloadMode, Sidecar, State};
+use super::{Embedded, LoadError, ReloadMode, Sidecar, State, TrustedKeys};
 use crate::model::PluginName;
 use crate::model::limits::{PLUGIN_FILE_BYTES_MAX, SIDECAR_BYTES_MAX};
 
@@ -176,6 +176,9 @@ async fn read(
         (None, None) => return Err(early(LoadError::Orphan { file: sidecar_file, stem: name.into() })),
     };
     let digest = digest(&bytes);
+    if let (Some(keys), Some(_)) = (&room.config.keys, files.component) {
+        signed(room, name, files, keys, &bytes).await.map_err(|error| (error, Some(digest.clone())))?;
+    }
     let late = |error| (error, Some(digest.clone()));
     let (sidecar, sidecar_digest) = match files.sidecar {
         Some(_) => {
@@ -193,6 +196,17 @@ async fn read(
     let content = Content { component: digest.clone(), sidecar: sidecar_digest, source };
     let candidate = Candidate { name: name.to_owned(), bytes, digest, sidecar, source };
     Ok(Read::Candidate(Box::new(candidate), content))
+}
+
+/// Whether a component of the directory has a signature that holds.
+async fn signed(room: &Arc<Room>, name: &str, files: Files, keys: &TrustedKeys, bytes: &[u8]) -> Result<(), LoadError> {
+    let path = directory::signature_path(&room.config.dir, name);
+    if files.signature.is_none() {
+        let file = path.file_name().map(|file| file.to_string_lossy().into_owned());
+        return Err(LoadError::Unsigned(file.unwrap_or_default()));
+    }
+    let text = on_a_blocking_thread(move || directory::read(&path, SIDECAR_BYTES_MAX)).await?;
+    keys.check(bytes, &String::from_utf8_lossy(&text))
 }
 
 async fn on_a_blocking_thread<T: Send + 'static>(

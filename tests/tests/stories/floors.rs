@@ -23,10 +23,12 @@ const RULES: &[Rule] = &[
         path: "plugin",
         rooms: &["model"],
         crates: &[
+            "base64",
             "globset",
             "hmac",
             "notify",
             "rand",
+            "ring",
             "rustix",
             "sha2",
             "toml",
@@ -50,7 +52,7 @@ const RULES: &[Rule] = &[
     Rule {
         path: "server.rs",
         rooms: &["model", "storage", "plugin", "engine", "delivery", "http", "config"],
-        crates: &["axum"],
+        crates: &["axum", "rustix"],
     },
     Rule { path: "cli", rooms: &["model", "config", "server"], crates: &["clap", "indicatif", "tracing_subscriber"] },
     Rule { path: "cli/client.rs", rooms: &[], crates: &["clap", "reqwest", "rustls", "url"] },

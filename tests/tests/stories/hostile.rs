@@ -33,7 +33,7 @@ const ROOMY: &str = "
 ";
 
 /// A network that never answers.
-struct Silence;
+pub struct Silence;
 
 #[async_trait::async_trait]
 impl HttpClient for Silence {
@@ -56,7 +56,11 @@ impl Shop {
 
     pub async fn load(&self, file: &str, behaviour: &str, sidecar: &str) -> Result<Workpiece, LoadError> {
         let sidecar = Sidecar::parse("odd.toml", sidecar).expect("a side-car");
-        self.bench.load("odd", odd(file, behaviour), sidecar).await
+        self.take(odd(file, behaviour), sidecar).await
+    }
+
+    pub async fn take(&self, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Workpiece, LoadError> {
+        self.bench.load("odd", bytes, sidecar).await
     }
 }
 
@@ -93,7 +97,7 @@ fn command(name: &str) -> Command {
 }
 
 /// One call of the kind; what came of it, shown.
-async fn call(piece: &Workpiece, call: &str) -> Result<String, PluginError> {
+pub async fn call(piece: &Workpiece, call: &str) -> Result<String, PluginError> {
     let events = [event(1, "order-placed"), event(2, "v1")];
     let view = || Arc::new(MemoryView::default());
     let target = Target { id: "c".into(), config_json: r#"{"callback":"http://127.0.0.1:9/"}"#.into() };

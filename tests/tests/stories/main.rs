@@ -1,10 +1,12 @@
 //! Integration tests as stories, a module per story. They start the real program and talk to it as users do.
 
 mod commands;
+mod contract;
 mod crash;
 mod delivery;
 mod floors;
 mod hostile;
+mod languages;
 mod plugins;
 mod publish;
 mod read;

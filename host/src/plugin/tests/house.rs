@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::model::{Event, EventType, NewEvent, Payload, StreamName, TopicName};
 use crate::plugin::{
     Embedded, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, PluginStatus, Plugins, PluginsConfig,
-    Rehearsal, State, TopicSetting, Validator,
+    Rehearsal, State, TopicSetting, TrustedKeys, Validator,
 };
 
 pub struct House {
@@ -85,9 +85,22 @@ impl House {
         Self::open_settling(dir, embedded, stage, 30).await
     }
 
+    /// An empty room that takes only what one of these keys signed.
+    pub async fn signed_by(keys: TrustedKeys) -> Self {
+        let dir = TempDir::new().expect("a directory");
+        let stage = Arc::new(Stage::default());
+        let plugins = Self::open_with(dir.path(), &stage, |config| config.keys = Some(keys)).await;
+        Self { dir, plugins, stage }
+    }
+
     async fn open_settling(dir: &Path, embedded: Vec<Embedded>, stage: &Arc<Stage>, settle_ms: u64) -> Plugins {
+        Self::open_with(dir, stage, |config| (config.embedded, config.settle_ms) = (embedded, settle_ms)).await
+    }
+
+    async fn open_with(dir: &Path, stage: &Arc<Stage>, change: impl FnOnce(&mut PluginsConfig)) -> Plugins {
         let mut config = PluginsConfig::new(dir.join("plugins"), dir.join("cache"));
-        (config.embedded, config.settle_ms, config.rescan_ms) = (embedded, settle_ms, 500);
+        (config.settle_ms, config.rescan_ms) = (30, 500);
+        change(&mut config);
         let plugins = Plugins::new(config, Arc::new(Web)).expect("a plugin room");
         plugins.start(stage.clone()).await;
         plugins

@@ -2,7 +2,7 @@
 
 use super::guests::{self, TRAP, moods};
 use super::house::{House, events, recorded};
-use crate::plugin::{ActionError, Fault, State, Verdict};
+use crate::plugin::{ActionError, Fault, SigningKey, State, TrustedKeys, Verdict};
 
 fn guest(version: &'static str) -> Vec<u8> {
     guests::validator(&guests::Validator { version, ..Default::default() })
@@ -158,4 +158,26 @@ async fn two_rooms_on_one_directory_both_follow_it() {
     // What one operator pauses, the other server goes on with.
     house.plugins.pause("mood").expect("paused");
     serves(&neighbour, "3.0.0").await;
+}
+
+#[tokio::test]
+async fn with_keys_only_signed_files_are_taken() {
+    let (key, _) = SigningKey::generate().expect("a key");
+    let (foreign, _) = SigningKey::generate().expect("a key");
+    let house = House::signed_by(TrustedKeys::parse(&key.public_line()).expect("keys")).await;
+    let (first, second) = (guest("1.0.0"), guest("2.0.0"));
+    house.put("mood.wasm", &first);
+    house
+        .until_failed("mood", "has no signature, and this server takes only signed files; put mood.wasm.sig beside it")
+        .await;
+    house.put("mood.wasm.sig", key.sign(&first));
+    house.until_serving("mood", 1).await;
+    house.put("mood.wasm", &second);
+    house.until_failed("mood", "has a signature that does not hold").await;
+    house.put("mood.wasm.sig", foreign.sign(&second));
+    house.until_failed("mood", "no key that this server trusts").await;
+    serves(&house, "1.0.0").await;
+    house.put("mood.wasm.sig", key.sign(&second));
+    house.until_serving("mood", 2).await;
+    serves(&house, "2.0.0").await;
 }
