@@ -19,6 +19,8 @@ pub enum Reply {
     /// Answers 200 after so many milliseconds.
     Slow(u64),
     Hang,
+    /// Answers 307 to this address.
+    Redirect(SocketAddr),
     /// Answers 500 to any batch that holds this sequence.
     FailOn(u64),
 }
@@ -49,6 +51,10 @@ impl Receiver {
 
     pub fn url(&self) -> String {
         format!("http://{}/hook", self.address)
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.address
     }
 
     pub fn reply(&self, reply: Reply) {
@@ -85,13 +91,16 @@ async fn receive(State(receiver): State<Receiver>, body: Bytes) -> Response {
         inner.requests += 1;
         inner.reply
     };
+    if let Reply::Redirect(address) = reply {
+        return (StatusCode::TEMPORARY_REDIRECT, [("location", format!("http://{address}/hook"))]).into_response();
+    }
     let status = match reply {
         Reply::Status(status) => status,
         Reply::Slow(ms) => {
             tokio::time::sleep(Duration::from_millis(ms)).await;
             200
         }
-        Reply::Hang => std::future::pending().await,
+        Reply::Hang | Reply::Redirect(_) => std::future::pending().await,
         Reply::FailOn(sequence) => {
             let holds = body["events"].as_array().is_some_and(|list| list.iter().any(|e| e["sequence"] == sequence));
             if holds { 500 } else { 200 }

@@ -119,6 +119,21 @@ async fn a_receiver_that_fails_is_tried_again_until_it_works_and_nothing_is_lost
     assert_eq!(once(receiver.ids()), ids(1..=5));
 }
 
+/// An address is checked before it is called; where a receiver points to was never checked.
+#[tokio::test]
+async fn a_redirect_is_not_followed() {
+    let (server, receiver, elsewhere) = (server().await, Receiver::start().await, Receiver::start().await);
+    receiver.reply(Reply::Redirect(elsewhere.address()));
+    let retry = json!({"maxAttempts": 1000, "initialDelayMs": 10, "maxDelayMs": 10});
+    let body = json!({"callback": receiver.url(), "topics": {"default": null}, "retry": retry});
+    let id = register(&server.client, body).await;
+    publish(&server.client, 1).await;
+    eventually("some tries", 10, async || (receiver.requests() >= 5).then_some(())).await;
+    assert_eq!(elsewhere.requests(), 0);
+    let shown = server.client.get(&format!("/consumers/{id}")).await.ok(200);
+    assert!(shown["lastError"].as_str().is_some_and(|error| error.contains("307")), "{shown}");
+}
+
 #[tokio::test]
 async fn an_event_that_always_fails_is_dead_lettered_alone_and_the_rest_goes_on() {
     let (mut server, receiver) = (server().await, Receiver::start().await);

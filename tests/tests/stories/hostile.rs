@@ -237,3 +237,19 @@ async fn every_fault_is_contained_and_said_in_one_sentence() {
 async fn too_much_of_anything_ends_at_its_limit() {
     all(&TOO_MUCH, ROOMY).await;
 }
+
+/// Clock and randomness of a pure kind are stand-ins: two instances, two runs, the same bytes. Every door is shut.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pure_guest_learns_nothing_of_the_world() {
+    let shop = Shop::open();
+    let mut answers = Vec::new();
+    for _ in 0..2 {
+        let piece = shop.load("odd", "world", "").await.expect("it is no fault to ask");
+        for _ in 0..2 {
+            answers.push(call(&piece, "validate").await.expect("verdicts"));
+        }
+    }
+    println!("{}", answers[0]);
+    assert_eq!(answers[0], answers[2]);
+    assert!(answers[0].contains(r#"\"file\":false,\"network\":false,\"environment\":0"#), "{}", answers[0]);
+}

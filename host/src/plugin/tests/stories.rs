@@ -90,6 +90,16 @@ async fn a_broken_file_keeps_the_old_generation_and_says_why() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_far_too_large_is_not_even_read() {
+    let house = House::new().await;
+    let file = std::fs::File::create(house.path("mood.wasm")).expect("a file");
+    // A hole: it takes no room on the disk.
+    file.set_len(200 << 20).expect("200 MB");
+    let reason = house.until_failed("mood", "is 209715200 bytes long, more than the 67108864").await;
+    assert!(reason.starts_with("plugin 'mood' "), "{reason}");
+}
+
+#[tokio::test]
 async fn a_file_that_is_written_slowly_is_taken_once_when_it_is_whole() {
     use std::io::Write;
     let house = House::settling(400).await;

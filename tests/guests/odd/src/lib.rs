@@ -43,6 +43,7 @@ impl Validator for Odd {
             "stamp-replace" => Verdict::Replace(Payload::Json(format!(r#"{{"version":"{}"}}"#, version()))),
             "stamp-reject" => Verdict::refuse(problem(&format!("version {} says no", version()))),
             "count-calls" => Verdict::Replace(Payload::Json(format!(r#"{{"calls":{}}}"#, self.calls))),
+            "world" => Verdict::Replace(Payload::Json(world())),
             "empty-reject" => Verdict::Reject(Vec::new()),
             "by-type" => {
                 run(event.event_type.trim_start_matches("odd."));
@@ -63,6 +64,17 @@ impl Validator for Odd {
         }
         verdicts
     }
+}
+
+/// What a guest of a pure kind learns of the world when it asks the system.
+fn world() -> String {
+    use std::hash::{BuildHasher, RandomState};
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    let random = RandomState::new().hash_one(7_u8);
+    let file = std::fs::read("/etc/hostname").is_ok() || std::fs::write("/tmp/odd", b"odd").is_ok();
+    let network = std::net::TcpStream::connect("127.0.0.1:9").is_ok();
+    let environment = std::env::vars().count() + std::env::args().count();
+    format!(r#"{{"now":{now},"random":{random},"file":{file},"network":{network},"environment":{environment}}}"#)
 }
 
 export_validator!(Odd);
