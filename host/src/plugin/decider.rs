@@ -53,7 +53,7 @@ impl Decider {
         let events = events.lower()?;
         let state = state.map(lower::payload).transpose()?;
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
-        instance.begin(bounds)?;
+        instance.begin_at(lower::time_of(batch), bounds)?;
         let outcome = within(bounds.call_timeout_ms, deciding.call_evolve(&mut instance.store, state, &events)).await;
         let answer = match instance.end(bounds, outcome)? {
             Ok(state) => Ok(state.map(|state| lift::payload(state, "a state")).transpose()?),
@@ -93,7 +93,7 @@ impl Decider {
             time_ms: command.time_ms,
         };
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
-        instance.begin(bounds)?;
+        instance.begin_at(command.time_ms, bounds)?;
         let outcome = within(bounds.call_timeout_ms, deciding.call_decide(&mut instance.store, state, lowered)).await;
         let answer = match instance.end(bounds, outcome)? {
             Ok(events) if events.len() > BATCH_EVENTS_MAX => {

@@ -14,13 +14,15 @@ use super::memory::MemoryLimit;
 use super::reporter::{Reporter, clean};
 use super::sidecar::Bounds;
 use super::view::OpenView;
-use super::wasi::{self, LastWords};
+use super::wasi::{self, LastWords, World};
 use super::{Kind, LoadError};
 use crate::model::limits::{GUEST_LOG_FIELDS_MAX, GUEST_LOG_LINE_BYTES_MAX, GUEST_TICK_MS};
 
 pub(super) struct Guest {
     wasi: WasiCtx,
     table: ResourceTable,
+    /// Of pure kinds.
+    pub world: Option<World>,
     pub memory: MemoryLimit,
     pub last_words: LastWords,
     pub cpu: CpuClock,
@@ -33,8 +35,10 @@ pub(super) struct Guest {
 impl Guest {
     pub fn new(kind: Kind, bounds: &Bounds, reporter: &Arc<Reporter>, http: Option<HttpDoor>) -> Self {
         let last_words = LastWords::default();
+        let world = kind.is_pure().then(World::default);
         Self {
-            wasi: wasi::context(kind.is_pure(), reporter, &last_words),
+            wasi: wasi::context(world.as_ref(), reporter, &last_words),
+            world,
             table: ResourceTable::new(),
             memory: MemoryLimit::new(bounds.memory_bytes_max),
             last_words,

@@ -193,10 +193,18 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    /// Sets what one call may use up.
+    /// Sets what one call may use up. A pure guest's clock stands at no time.
     pub fn begin(&mut self, bounds: &Bounds) -> Result<(), Fault> {
+        self.begin_at(0, bounds)
+    }
+
+    /// The same, with a pure guest's clock at the time of what it is called with.
+    pub fn begin_at(&mut self, time_ms: u64, bounds: &Bounds) -> Result<(), Fault> {
         self.calls += 1;
         begin(&mut self.store, self.kind, bounds)?;
+        if let Some(world) = &self.store.data().world {
+            world.begin(time_ms);
+        }
         self.entered = Instant::now();
         Ok(())
     }

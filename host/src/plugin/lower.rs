@@ -22,6 +22,11 @@ pub(super) fn metadata(metadata: &Metadata) -> Vec<(&str, &str)> {
     metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
 }
 
+/// The time of a batch: of its last event.
+pub(super) fn time_of(batch: &[Event]) -> u64 {
+    batch.last().map_or(0, |event| event.time_ms)
+}
+
 /// The tags and metadata of a whole batch: two lists for all events instead of two for each.
 struct Labels<'a> {
     tags: Vec<&'a str>,

@@ -64,7 +64,7 @@ impl ProcessManager {
         let bounds = &pool.blueprint.bounds;
         let events = lower::Events::of(batch);
         let events = events.lower()?;
-        let processing = begin(&mut instance, view, bounds)?;
+        let processing = begin(&mut instance, view, lower::time_of(batch), bounds)?;
         let outcome = within(bounds.call_timeout_ms, processing.call_react(&mut instance.store, &events)).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
@@ -89,7 +89,7 @@ impl ProcessManager {
         let (mut instance, seat) = pool.checkout().await?;
         let bounds = &pool.blueprint.bounds;
         let timers = due.iter().map(lower_timer).collect::<Result<Vec<_>, _>>()?;
-        let processing = begin(&mut instance, view, bounds)?;
+        let processing = begin(&mut instance, view, due.iter().map(|timer| timer.at_ms).max().unwrap_or(0), bounds)?;
         let outcome = within(bounds.call_timeout_ms, processing.call_on_timer(&mut instance.store, &timers)).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
@@ -155,9 +155,9 @@ impl ProcessManager {
     }
 }
 
-fn begin(instance: &mut Instance, view: Arc<dyn ViewBase>, bounds: &Bounds) -> Result<wit::Guest, Fault> {
+fn begin(instance: &mut Instance, view: Arc<dyn ViewBase>, time_ms: u64, bounds: &Bounds) -> Result<wit::Guest, Fault> {
     let Exports::Processing(processing) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
-    instance.begin(bounds)?;
+    instance.begin_at(time_ms, bounds)?;
     instance.open_view(view, Access::ReadWrite, bounds);
     Ok(processing)
 }

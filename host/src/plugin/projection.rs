@@ -54,7 +54,7 @@ impl Projection {
         let events = lower::Events::of(batch);
         let events = events.lower()?;
         let Exports::Projecting { projecting, .. } = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
-        instance.begin(bounds)?;
+        instance.begin_at(lower::time_of(batch), bounds)?;
         instance.open_view(view, Access::ReadWrite, bounds);
         let outcome = within(bounds.call_timeout_ms, projecting.call_apply(&mut instance.store, &events)).await;
         let answer = instance.end(bounds, outcome)?;

@@ -41,7 +41,7 @@ impl Upcaster {
         let events = lower::Events::of(batch);
         let events = events.lower()?;
         let Exports::Upcasting(upcasting) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
-        instance.begin(bounds)?;
+        instance.begin_at(lower::time_of(batch), bounds)?;
         let outcome = within(bounds.call_timeout_ms, upcasting.call_upcast(&mut instance.store, &events)).await;
         let answer = instance.end(bounds, outcome)?;
         let answer = match answer {

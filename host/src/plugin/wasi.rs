@@ -1,14 +1,15 @@
 //! The WASI that guests get: linked, because language runtimes ask for it, and with every door shut. No files, no
 //! environment, no arguments, no network; what is printed goes to tracing.
 //!
-//! **Invariant:** in a pure kind nothing here differs between two runs: the clock stands still, the random numbers start
-//! from a fixed seed.
+//! **Invariant:** in a pure kind nothing here differs between two runs: the clock shows the time of the events, the random
+//! numbers start from a fixed seed in each call.
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use rand::SeedableRng;
 use rand::rngs::StdRng;
-use std::sync::atomic::{AtomicU64, Ordering};
+use rand::{Rng, SeedableRng, TryRng};
+use std::convert::Infallible;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::io::AsyncWrite;
@@ -20,13 +21,13 @@ use super::reporter::{Reporter, lock};
 use crate::model::limits::GUEST_LOG_LINE_BYTES_MAX;
 
 /// The world's WASI half for one instance. `last_words` receives the newest line on stderr: a panic's message.
-pub(super) fn context(pure: bool, reporter: &Arc<Reporter>, last_words: &LastWords) -> WasiCtx {
+pub(super) fn context(world: Option<&World>, reporter: &Arc<Reporter>, last_words: &LastWords) -> WasiCtx {
     let mut builder = WasiCtxBuilder::new();
     builder.stdout(Printer::new(reporter, None)).stderr(Printer::new(reporter, Some(last_words.clone())));
     builder.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
-    if pure {
-        builder.wall_clock(StandIn::default()).monotonic_clock(StandIn::default());
-        builder.secure_random(StdRng::seed_from_u64(SEED)).insecure_random(StdRng::seed_from_u64(SEED));
+    if let Some(world) = world {
+        builder.wall_clock(world.clone()).monotonic_clock(world.clone());
+        builder.secure_random(world.clone()).insecure_random(world.clone());
         builder.insecure_random_seed(u128::from(SEED));
     }
     builder.build()
@@ -37,30 +38,65 @@ const SEED: u64 = 0x5745_4952;
 /// The newest line that a guest printed to stderr.
 pub(super) type LastWords = Arc<Mutex<String>>;
 
-/// A clock for pure kinds. It begins at zero and moves a microsecond whenever it is read, so that code which waits for
-/// time to pass ends, at the same place each time.
-#[derive(Default)]
-struct StandIn {
-    reads: AtomicU64,
+/// Clock and randomness for pure kinds. Every call begins with the same dice, and at the time of its events; the clock moves
+/// a microsecond whenever it is read, so that code which waits for time to pass ends, at the same place each time.
+#[derive(Clone, Default)]
+pub(super) struct World {
+    now_us: Arc<AtomicU64>,
+    dice: Arc<Mutex<Option<StdRng>>>,
+    thrown: Arc<AtomicBool>,
 }
 
-impl HostWallClock for StandIn {
+impl World {
+    /// Begins a call at a time in Unix milliseconds.
+    pub fn begin(&self, time_ms: u64) {
+        self.now_us.store(time_ms.saturating_mul(1_000), Ordering::Relaxed);
+        // Most guests never throw them.
+        if self.thrown.swap(false, Ordering::Relaxed) {
+            *lock(&self.dice) = None;
+        }
+    }
+
+    fn throw<T>(&self, throw: impl FnOnce(&mut StdRng) -> T) -> T {
+        self.thrown.store(true, Ordering::Relaxed);
+        throw(lock(&self.dice).get_or_insert_with(|| StdRng::seed_from_u64(SEED)))
+    }
+}
+
+impl HostWallClock for World {
     fn resolution(&self) -> Duration {
         Duration::from_micros(1)
     }
 
     fn now(&self) -> Duration {
-        Duration::from_micros(self.reads.fetch_add(1, Ordering::Relaxed))
+        Duration::from_micros(self.now_us.fetch_add(1, Ordering::Relaxed))
     }
 }
 
-impl HostMonotonicClock for StandIn {
+impl HostMonotonicClock for World {
     fn resolution(&self) -> u64 {
         1_000
     }
 
     fn now(&self) -> u64 {
-        self.reads.fetch_add(1, Ordering::Relaxed).saturating_mul(1_000)
+        self.now_us.fetch_add(1, Ordering::Relaxed).saturating_mul(1_000)
+    }
+}
+
+impl TryRng for World {
+    type Error = Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Infallible> {
+        Ok(self.throw(|dice| dice.next_u32()))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Infallible> {
+        Ok(self.throw(|dice| dice.next_u64()))
+    }
+
+    fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
+        self.throw(|dice| dice.fill_bytes(bytes));
+        Ok(())
     }
 }
 
