@@ -1,7 +1,9 @@
-//! The commands of the `weir` program. All but `serve` are clients of the HTTP API, as any other.
+//! The commands of the `weir` program. All but `serve`, and those of `plugin` that work on a file, are clients of the HTTP
+//! API, as any other.
 
 mod client;
 mod import;
+mod plugin;
 mod publish;
 mod tail;
 
@@ -31,6 +33,9 @@ enum Command {
     Tail(tail::TailArgs),
     /// Publish the events of a file, one JSON object a line
     Import(import::ImportArgs),
+    /// Write, try and install plugins
+    #[command(subcommand)]
+    Plugin(plugin::PluginCommand),
 }
 
 /// What every failing command prints: one sentence.
@@ -43,6 +48,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Publish(args) => block_on(publish::run(args)),
         Command::Tail(args) => block_on(tail::run(args)),
         Command::Import(args) => block_on(import::run(args)),
+        Command::Plugin(command) => block_on(plugin::run(command)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -72,4 +78,12 @@ fn start_tracing(format: TraceFormat) {
         TraceFormat::Human => builder.with_ansi(std::io::stderr().is_terminal()).init(),
         TraceFormat::Json => builder.json().init(),
     }
+}
+
+/// For the commands that run plugins here: what a plugin writes to its log goes to stderr.
+fn show_plugin_lines() {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("weir::plugin::reporter=trace"));
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // It was started already when a command loads twice.
+    let _ = lines.with_ansi(std::io::stderr().is_terminal()).with_target(false).without_time().try_init();
 }

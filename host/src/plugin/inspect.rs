@@ -105,6 +105,11 @@ pub(super) fn shape(component: &[u8]) -> Result<Shape, LoadError> {
     Ok(Shape { kind, queries })
 }
 
+/// The names of the interfaces that a component imports, in its order.
+pub(super) fn imports(component: &[u8]) -> Result<Vec<String>, LoadError> {
+    Ok(Names::of(component)?.imports)
+}
+
 fn check_import(kind: Kind, import: &str) -> Result<(), LoadError> {
     if let Some((package, interface, _)) = split(import) {
         let forbidden = |why| Err(LoadError::ForbiddenImport { import: import.into(), kind, why });

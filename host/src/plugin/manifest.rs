@@ -15,6 +15,8 @@ pub(super) struct Manifest {
     pub version: String,
     pub description: String,
     pub interests: Interests,
+    /// The same as the author wrote them, to be shown.
+    pub interests_asked: Vec<Interest>,
     /// Projections, process managers and deciders: a new number makes what was built before worthless.
     pub state_version: u32,
     pub http: Vec<HttpAllow>,
@@ -78,6 +80,7 @@ impl Manifest {
             version: clean(&manifest.version),
             description: clean(&manifest.description),
             interests: Interests::new(&interests)?,
+            interests_asked: interests,
             state_version: manifest.state_version,
             http,
             secrets,

@@ -69,7 +69,7 @@ pub use words::{
     PluginError, PluginId, PluginStatus, Receipt, Refusal, Rehearsal, Rejection, Rest, Serving, State, Target, Timer,
     TopicSetting, Verdict,
 };
-pub use workbench::{Workbench, Workpiece};
+pub use workbench::{Wish, Workbench, Workpiece};
 
 /// Unix milliseconds: for people and for sinks, never for a decision.
 fn now_ms() -> u64 {

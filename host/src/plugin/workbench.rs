@@ -3,19 +3,28 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 
 use super::cache::Cache;
+use super::instance::StartError;
 use super::load::{Candidate, Loaded, Loader, digest};
 use super::plugins::make_dir;
 use super::secrets::Secrets;
 use super::slot::Role;
 use super::{
-    Decider, HttpClient, LoadError, PluginsError, ProcessManager, Projection, Rehearsal, Serving, Sidecar, Sink,
-    TopicSetting, Upcaster, Validator,
+    Decider, Fault, Grants, HttpClient, HttpGrant, Interest, LoadError, PluginLimits, PluginsError, ProcessManager,
+    Projection, Rehearsal, Serving, Sidecar, Sink, TopicSetting, Upcaster, Validator, grants, inspect,
 };
 use crate::model::{Event, StreamName, TopicName};
+
+/// What a plugin asks for, and what of the operator's grants meets it; nothing means that it is missing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    pub text: String,
+    pub granted: Vec<String>,
+}
 
 /// Loads components for tools.
 pub struct Workbench {
@@ -26,6 +35,7 @@ pub struct Workbench {
 pub struct Workpiece {
     role: Role,
     serving: Serving,
+    grants: Grants,
     /// It was compiled before, and the compiled code was still there.
     pub cached: bool,
     /// Milliseconds from the file's bytes to an instance that answers.
@@ -39,15 +49,29 @@ impl Workbench {
         Ok(Self { loader: Loader::new(Cache::open(cache_dir)?, http, Secrets::new(secrets_dir))? })
     }
 
+    /// The SHA-256 of a component file, in hex.
+    pub fn digest(bytes: &[u8]) -> String {
+        digest(bytes)
+    }
+
+    /// The interfaces that a file imports. It reads names and compiles nothing.
+    pub fn imports(name: &str, bytes: &[u8]) -> Result<Vec<String>, LoadError> {
+        match inspect::form(name, bytes)? {
+            inspect::Form::Component => inspect::imports(bytes),
+            inspect::Form::ModuleWithType => inspect::imports(&inspect::componentise(bytes)?),
+        }
+    }
+
     /// Takes a component as a server with no topics and no events would.
     pub async fn load(&self, name: &str, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Workpiece, LoadError> {
-        let started = std::time::Instant::now();
+        let started = Instant::now();
         let digest = digest(&bytes);
+        let grants = sidecar.grants.clone();
         let candidate = Candidate { name: name.to_owned(), bytes: bytes.into(), digest, sidecar, source: "file" };
         let Loaded { generation, cached, .. } = self.loader.load(candidate, &EmptyStage, None).await?;
         let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let serving = generation.serving(1, super::now_ms());
-        Ok(Workpiece { role: Role::of(&generation), serving, cached, load_ms })
+        Ok(Workpiece { role: Role::of(&generation), serving, grants, cached, load_ms })
     }
 }
 
@@ -79,6 +103,69 @@ impl Workpiece {
 
     pub fn sink(&self) -> Option<&Sink> {
         if let Role::Sink(it) = &self.role { Some(it) } else { None }
+    }
+
+    /// What it asked to see; an empty list means all.
+    pub fn interests(&self) -> &[Interest] {
+        &self.role.generation().manifest.interests_asked
+    }
+
+    pub fn state_version(&self) -> u32 {
+        self.role.generation().manifest.state_version
+    }
+
+    /// The limits of its calls, all settled.
+    pub fn limits(&self) -> PluginLimits {
+        let bounds = &self.role.generation().pool.blueprint.bounds;
+        PluginLimits {
+            memory_bytes_max: Some(bounds.memory_bytes_max),
+            fuel_per_call: Some(bounds.fuel_per_call),
+            cpu_ms_per_call: Some(bounds.cpu_ms_per_call),
+            call_timeout_ms: Some(bounds.call_timeout_ms),
+            instances_max: Some(bounds.instances_max),
+            queue_calls_max: Some(bounds.queue_calls_max),
+            output_bytes_max: Some(bounds.output_bytes_max),
+            response_bytes_max: Some(bounds.response_bytes_max),
+            view_bytes_max: Some(bounds.view_bytes_max),
+            log_lines_per_second: Some(bounds.log_lines_per_second),
+        }
+    }
+
+    /// Each wish with what meets it.
+    pub fn wishes(&self) -> Vec<Wish> {
+        let manifest = &self.role.generation().manifest;
+        let http = manifest.http.iter().map(|wish| {
+            let met = HttpGrant::meet(std::slice::from_ref(wish), &self.grants);
+            let granted = met.rules.iter().map(|rule| grants::show(&rule.host, &rule.methods)).collect();
+            Wish { text: grants::show(&wish.host, &wish.methods), granted }
+        });
+        let secrets = manifest.secrets.iter().map(|name| {
+            let text = format!("secret {name}");
+            Wish { granted: self.grants.secrets.contains(name).then(|| text.clone()).into_iter().collect(), text }
+        });
+        let append = manifest.append.iter().map(|topics| {
+            let granted = self.grants.append.iter().map(|granted| format!("append {granted}"));
+            Wish { text: format!("append {topics}"), granted: granted.collect() }
+        });
+        http.chain(secrets).chain(append).collect()
+    }
+
+    /// Grants that meet every wish: for tests of a plugin, never for a server.
+    pub fn grants_of_all_wishes(&self) -> Grants {
+        let manifest = &self.role.generation().manifest;
+        Grants {
+            http: manifest.http.clone(),
+            private_addresses: true,
+            secrets: manifest.secrets.clone(),
+            append: manifest.append.clone(),
+        }
+    }
+
+    /// Makes an instance, throws it away, and says how long it took to make.
+    pub async fn start_instance(&self) -> Result<Duration, Fault> {
+        let started = Instant::now();
+        self.role.generation().pool.blueprint.instance().await.map_err(|error: StartError| Fault::from(error))?;
+        Ok(started.elapsed())
     }
 
     /// What its calls have cost so far.

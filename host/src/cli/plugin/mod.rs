@@ -1,0 +1,23 @@
+//! `weir plugin …`: the tools of those who write plugins and of those who run them. One file a command. Commands on a file
+//! need no server: the file goes through the server's own pipeline here. It is no second way to load: nothing serves.
+
+mod check;
+mod component;
+mod output;
+
+use super::Failure;
+
+#[derive(Debug, clap::Subcommand)]
+pub enum PluginCommand {
+    /// Load a component as a server would, and say what it is or why it is refused
+    Check(check::CheckArgs),
+}
+
+pub async fn run(command: PluginCommand) -> Result<(), Failure> {
+    match command {
+        PluginCommand::Check(args) => check::run(args).await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
