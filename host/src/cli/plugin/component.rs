@@ -71,6 +71,13 @@ impl Component {
         Ok(Self { name: name.as_str().to_owned(), path: path.to_owned(), bytes, sidecar, sidecar_path })
     }
 
+    /// Takes another side-car.
+    pub fn read_sidecar(&mut self, path: &Path) -> Result<(), Failure> {
+        self.sidecar = read_sidecar(path).map_err(|error| refused(&self.name, &error))?;
+        self.sidecar_path = Some(path.to_owned());
+        Ok(())
+    }
+
     /// Loads it, with the side-car that it has.
     pub async fn load(&self, workbench: &Workbench) -> Result<Workpiece, Failure> {
         self.load_with(workbench, self.sidecar.clone()).await
@@ -93,7 +100,7 @@ pub fn refused(name: &str, error: &LoadError) -> Failure {
     format!("plugin '{name}' {error}").into()
 }
 
-fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
+pub fn read(path: &Path, bytes_max: u64) -> Result<Vec<u8>, LoadError> {
     let read = || {
         let file = std::fs::File::open(path)?;
         let length = file.metadata()?.len();

@@ -4,6 +4,7 @@
 mod check;
 mod component;
 mod output;
+mod test;
 
 use super::Failure;
 
@@ -11,11 +12,14 @@ use super::Failure;
 pub enum PluginCommand {
     /// Load a component as a server would, and say what it is or why it is refused
     Check(check::CheckArgs),
+    /// Run given/when/then files against a component
+    Test(test::TestArgs),
 }
 
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::Check(args) => check::run(args).await,
+        PluginCommand::Test(args) => test::run(args).await,
     }
 }
 
