@@ -188,7 +188,7 @@ fn unknown(kind: Kind) -> &'static str {
 
 impl Report {
     /// The component failed a trial. A missing grant is no fault of the file.
-    fn outcome(&self) -> Result<(), Failure> {
+    pub fn outcome(&self) -> Result<(), Failure> {
         let failed = self.trials.iter().filter_map(|trial| Some((trial.call, trial.ended.as_ref().err()?)));
         let mut failed = failed.filter(|(_, error)| !matches!(error.fault, Fault::Denied(_)));
         match failed.next() {
@@ -201,7 +201,7 @@ impl Report {
         }
     }
 
-    fn warnings(&self) -> Vec<String> {
+    pub fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
         let serving = self.piece.serving();
         if !self.component.sidecar.enabled {
@@ -218,7 +218,13 @@ impl Report {
         warnings
     }
 
-    fn text(&self) -> String {
+    /// `validator mood 1.0.0`
+    pub fn summary(&self) -> String {
+        let serving = self.piece.serving();
+        format!("{} {} {}", kind_word(serving.kind), serving.name, serving.version)
+    }
+
+    pub fn text(&self) -> String {
         let serving = self.piece.serving();
         let limits = self.piece.limits();
         let mut lines = vec![

@@ -4,6 +4,9 @@
 mod bench;
 mod check;
 mod component;
+mod inspect;
+mod install;
+mod list;
 mod output;
 mod test;
 
@@ -15,6 +18,12 @@ pub enum PluginCommand {
     Check(check::CheckArgs),
     /// Measure what a component costs
     Bench(bench::BenchmarkArgs),
+    /// Fetch a component, compare its digest, try it, and put it into a plugin directory
+    Install(install::InstallArgs),
+    /// List the plugins of a server
+    List(list::ListArgs),
+    /// Show all that a server knows of one plugin
+    Inspect(inspect::InspectArgs),
     /// Run given/when/then files against a component
     Test(test::TestArgs),
 }
@@ -23,6 +32,9 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
         PluginCommand::Check(args) => check::run(args).await,
         PluginCommand::Bench(args) => bench::run(args).await,
+        PluginCommand::Install(args) => install::run(args).await,
+        PluginCommand::List(args) => list::run(args).await,
+        PluginCommand::Inspect(args) => inspect::run(args).await,
         PluginCommand::Test(args) => test::run(args).await,
     }
 }
