@@ -2,11 +2,13 @@
 //! need no server: the file goes through the server's own pipeline here. It is no second way to load: nothing serves.
 
 mod bench;
+mod build;
 mod check;
 mod component;
 mod inspect;
 mod install;
 mod list;
+mod new;
 mod output;
 mod test;
 
@@ -14,6 +16,10 @@ use super::Failure;
 
 #[derive(Debug, clap::Subcommand)]
 pub enum PluginCommand {
+    /// Make a project that builds
+    New(new::NewArgs),
+    /// Build a project, and check what it made
+    Build(build::BuildArgs),
     /// Load a component as a server would, and say what it is or why it is refused
     Check(check::CheckArgs),
     /// Measure what a component costs
@@ -30,6 +36,8 @@ pub enum PluginCommand {
 
 pub async fn run(command: PluginCommand) -> Result<(), Failure> {
     match command {
+        PluginCommand::New(args) => new::run(args).await,
+        PluginCommand::Build(args) => build::run(args).await,
         PluginCommand::Check(args) => check::run(args).await,
         PluginCommand::Bench(args) => bench::run(args).await,
         PluginCommand::Install(args) => install::run(args).await,
