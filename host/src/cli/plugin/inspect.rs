@@ -87,7 +87,11 @@ fn text(key: &str, value: &Value) -> String {
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(|item| text("", item)).collect::<Vec<_>>().join("\n"),
         Value::Object(object) if object.is_empty() => "none".to_owned(),
-        Value::Object(_) => value.to_string(),
+        Value::Object(object) => object
+            .iter()
+            .map(|(key, value)| format!("{} {}", words(key), text(key, value)))
+            .collect::<Vec<_>>()
+            .join(", "),
     }
 }
 
@@ -100,6 +104,7 @@ mod tests {
     fn everything_that_the_server_tells_is_shown() {
         let answer = json!({
             "name": "schema", "state": "active", "reason": null, "source": "embedded",
+            "kept": [{"version": "0.1.0", "generation": 1}],
             "serving": {"kind": "validator", "version": "0.1.0", "calls": 1200, "wishes": ["http any *", "secret X"],
                 "grants": [], "since_ms": 1_700_000_000_000_u64, "stats": {"faults": {}, "fuelPerEvent": 310}},
         });
@@ -107,6 +112,7 @@ mod tests {
 name    schema
 state   active
 reason  -
+kept    generation 1, version 0.1.0
 source  embedded
 
 serving

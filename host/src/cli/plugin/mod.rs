@@ -1,6 +1,7 @@
 //! `weir plugin …`: the tools of those who write plugins and of those who run them. One file a command. Commands on a file
 //! need no server: the file goes through the server's own pipeline here. It is no second way to load: nothing serves.
 
+mod action;
 mod bench;
 mod build;
 mod check;
@@ -10,6 +11,7 @@ mod install;
 mod list;
 mod new;
 mod output;
+mod sign;
 mod test;
 
 use super::Failure;
@@ -30,6 +32,18 @@ pub enum PluginCommand {
     List(list::ListArgs),
     /// Show all that a server knows of one plugin
     Inspect(inspect::InspectArgs),
+    /// Call a plugin no more, until it is resumed
+    Pause(action::ActionArgs),
+    /// Call a paused plugin again
+    Resume(action::ActionArgs),
+    /// Take the file of the directory as it is now, even one that waits or was rolled back
+    Reload(action::ActionArgs),
+    /// Go back to the generation before
+    Rollback(action::ActionArgs),
+    /// Make a key to sign components with
+    Keygen(sign::KeygenArgs),
+    /// Sign a component, into FILE.sig
+    Sign(sign::SignArgs),
     /// Run given/when/then files against a component
     Test(test::TestArgs),
 }
@@ -43,6 +57,12 @@ pub async fn run(command: PluginCommand) -> Result<(), Failure> {
         PluginCommand::Install(args) => install::run(args).await,
         PluginCommand::List(args) => list::run(args).await,
         PluginCommand::Inspect(args) => inspect::run(args).await,
+        PluginCommand::Pause(args) => action::run(args, "pause").await,
+        PluginCommand::Resume(args) => action::run(args, "resume").await,
+        PluginCommand::Reload(args) => action::run(args, "reload").await,
+        PluginCommand::Rollback(args) => action::run(args, "rollback").await,
+        PluginCommand::Keygen(args) => sign::keygen(args),
+        PluginCommand::Sign(args) => sign::sign(args),
         PluginCommand::Test(args) => test::run(args).await,
     }
 }

@@ -5,9 +5,7 @@ use tempfile::TempDir;
 use super::component::{BenchArgs, ComponentArgs};
 
 /// The same guests as in the plugin room's own tests.
-#[path = "../../plugin/tests/guests.rs"]
-#[allow(dead_code)]
-pub mod guests;
+pub use crate::plugin::tests::guests;
 
 /// A component and its side-car in a directory of their own, with a cache beside them.
 pub fn write(name: &str, bytes: &[u8], sidecar: Option<&str>) -> (TempDir, ComponentArgs) {

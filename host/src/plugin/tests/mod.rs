@@ -3,7 +3,7 @@
 
 mod calls;
 mod files;
-mod guests;
+pub mod guests;
 mod house;
 mod lifecycle;
 mod sinks;
