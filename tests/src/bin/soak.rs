@@ -1,11 +1,11 @@
-//! The long form of the heavy checks, against the release build: `cargo xtask soak [crash|webhooks|hostile|reload]`.
+//! The long form of the heavy checks, against the release build: `cargo xtask soak [crash|webhooks|hostile|projects|reload]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
-use weir_tests::scenarios::{CrashPlan, crash, hostile, reload, webhooks};
+use weir_tests::scenarios::{CrashPlan, PROJECTS, crash, hostile, projects, reload, webhooks};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -25,6 +25,7 @@ enum Check {
     Webhooks,
     Reload,
     Hostile,
+    Projects,
 }
 
 #[tokio::main]
@@ -42,6 +43,10 @@ async fn main() {
         }
         if wanted(Check::Hostile) {
             println!("hostile {n}: {:#?}", hostile(options.clone(), 42, Duration::from_secs(20)).await);
+        }
+        if wanted(Check::Projects) {
+            let target = std::path::absolute("target/projects").expect("a directory");
+            println!("projects {n}: {:#?}", projects(options.clone(), &PROJECTS, &target).await);
         }
         if wanted(Check::Reload) {
             println!("reload {n}: {:?}", reload(options.clone(), 10).await);

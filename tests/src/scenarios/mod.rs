@@ -2,11 +2,13 @@
 
 mod crash;
 mod hostile;
+mod projects;
 mod reload;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
 pub use hostile::{HostileReport, hostile, odd};
+pub use projects::{PROJECTS, projects};
 pub use reload::{ReloadReport, another_schema_plugin, reload};
 pub use webhooks::{WebhookReport, webhooks};
 

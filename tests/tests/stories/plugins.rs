@@ -1,7 +1,7 @@
 //! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
 
 use serde_json::{Value, json};
-use weir_tests::scenarios::{another_schema_plugin, hostile, odd, reload};
+use weir_tests::scenarios::{PROJECTS, another_schema_plugin, hostile, odd, projects, reload};
 use weir_tests::{Client, TestServer, eventually};
 
 use crate::{options, schema, server};
@@ -58,6 +58,13 @@ async fn hostile_components_are_refused_or_contained_while_publishers_go_on() {
     let report = hostile(options(), 21, std::time::Duration::from_secs(2)).await;
     println!("{report:#?}");
     assert_eq!(report.refused.len(), 21);
+}
+
+/// All kinds and languages are for the soak: some of their tools are installed from the network.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_project_builds_and_its_plugin_serves() {
+    let target = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("projects");
+    projects(options(), &PROJECTS[..6], &target).await;
 }
 
 #[tokio::test]
