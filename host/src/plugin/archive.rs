@@ -44,8 +44,12 @@ impl Memory {
     pub fn keep(&mut self, kept: Kept) {
         self.kept.retain(|known| known.digest != kept.digest);
         self.kept.push(kept);
-        let surplus = self.kept.len().saturating_sub(PLUGIN_GENERATIONS_KEPT);
-        self.kept.drain(..surplus);
+        // What was rolled back goes first: nobody goes back to it.
+        while self.kept.len() > PLUGIN_GENERATIONS_KEPT {
+            let older = &self.kept[..self.kept.len() - 1];
+            let useless = older.iter().position(|known| self.refused.contains(&known.digest));
+            self.kept.remove(useless.unwrap_or(0));
+        }
     }
 
     /// The one that served last and was not rolled back.
@@ -62,7 +66,32 @@ impl Memory {
 
 pub(super) struct Archive {
     dir: PathBuf,
-    written: Mutex<BTreeMap<String, Memory>>,
+    written: Mutex<Written>,
+}
+
+#[derive(Default)]
+struct Written {
+    /// Of the change that was written last.
+    number: u64,
+    memories: BTreeMap<String, Memory>,
+    /// Components that are about to serve: not listed yet, and not to be forgotten either. One may be there twice.
+    coming: Vec<String>,
+}
+
+/// Until it is dropped, a component's file stays although it is not listed yet.
+#[must_use]
+pub(super) struct Keeping<'a> {
+    archive: &'a Archive,
+    digest: String,
+}
+
+impl Drop for Keeping<'_> {
+    fn drop(&mut self) {
+        let mut written = lock(&self.archive.written);
+        if let Some(index) = written.coming.iter().position(|digest| *digest == self.digest) {
+            written.coming.swap_remove(index);
+        }
+    }
 }
 
 const FILE: &str = "plugins.json";
@@ -80,27 +109,32 @@ impl Archive {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(failed(error)),
         };
-        Ok(Self { dir: dir.to_owned(), written: Mutex::new(memories) })
+        Ok(Self { dir: dir.to_owned(), written: Mutex::new(Written { memories, ..Written::default() }) })
     }
 
     /// What was remembered of a plugin.
     pub fn recall(&self, name: &str) -> Memory {
-        lock(&self.written).get(name).cloned().unwrap_or_default()
+        lock(&self.written).memories.get(name).cloned().unwrap_or_default()
     }
 
-    /// Writes down what is remembered now, unless it is written already, and forgets components that nobody keeps.
-    pub fn remember(&self, memories: BTreeMap<String, Memory>) {
+    /// Writes down what is remembered after a change, and forgets components that nobody keeps. Changes are numbered, because
+    /// several may come here at once, and the older one last.
+    pub fn remember(&self, number: u64, memories: BTreeMap<String, Memory>) {
         let mut written = lock(&self.written);
-        if *written == memories {
+        if number < written.number {
+            return;
+        }
+        if written.memories == memories {
+            written.number = number;
             return;
         }
         if let Err(error) = self.write(&memories) {
             tracing::error!(%error, dir = %self.dir.display(), "what plugins did could not be written down");
             return;
         }
-        *written = memories;
-        let kept: BTreeSet<&str> =
-            written.values().flat_map(|memory| &memory.kept).map(|kept| kept.digest.as_str()).collect();
+        (written.number, written.memories) = (number, memories);
+        let listed = written.memories.values().flat_map(|memory| &memory.kept).map(|kept| kept.digest.as_str());
+        let kept: BTreeSet<&str> = listed.chain(written.coming.iter().map(String::as_str)).collect();
         let Ok(files) = fs::read_dir(&self.dir) else { return };
         for path in files.flatten().map(|file| file.path()) {
             let component = path.extension().is_some_and(|extension| extension == "wasm");
@@ -115,15 +149,19 @@ impl Archive {
         self.put(FILE, &serde_json::to_vec_pretty(memories)?)
     }
 
-    /// Keeps a component's bytes under its digest.
-    pub fn keep(&self, digest: &str, bytes: &[u8]) {
+    /// Keeps a component's bytes under its digest. Hold what comes back until the component is listed.
+    pub fn keep(&self, digest: &str, bytes: &[u8]) -> Keeping<'_> {
+        // Noted first: from here on nobody takes the file away, whether it is there or comes now.
+        lock(&self.written).coming.push(digest.to_owned());
+        let keeping = Keeping { archive: self, digest: digest.to_owned() };
         let file = format!("{digest}.wasm");
         if self.dir.join(&file).exists() {
-            return;
+            return keeping;
         }
         if let Err(error) = self.put(&file, bytes) {
             tracing::error!(%error, digest, "a component could not be kept; a restart cannot go back to it");
         }
+        keeping
     }
 
     /// A kept component. What is damaged is not taken.
@@ -169,6 +207,42 @@ mod tests {
     }
 
     #[test]
+    fn a_refused_generation_makes_room_before_one_that_can_be_gone_back_to() {
+        let mut memory = Memory::default();
+        ["a", "b", "c"].iter().zip(1..).for_each(|(digest, number)| memory.keep(kept(number, digest)));
+        memory.refused.insert("c".into());
+        memory.keep(kept(2, "b"));
+        memory.keep(kept(4, "d"));
+        assert_eq!(memory.kept.iter().map(|kept| kept.digest.as_str()).collect::<Vec<_>>(), ["a", "b", "d"]);
+    }
+
+    #[test]
+    fn a_component_that_is_about_to_serve_outlives_what_others_remember_meanwhile() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let archive = Archive::open(dir.path()).expect("an archive");
+        let (bytes, mut memory) = (b"a component", Memory::default());
+        let (name, other) = (digest(bytes), Memory { generations: 1, ..Memory::default() });
+        let keeping = archive.keep(&name, bytes);
+        archive.remember(1, [("other".to_owned(), other.clone())].into());
+        memory.keep(kept(1, &name));
+        archive.remember(2, [("other".to_owned(), other.clone()), ("p".to_owned(), memory)].into());
+        drop(keeping);
+        assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
+        archive.remember(3, [("other".to_owned(), other)].into());
+        assert!(archive.fetch(&name).is_err(), "nobody keeps it any more");
+    }
+
+    #[test]
+    fn what_is_older_does_not_take_the_place_of_what_is_newer() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let archive = Archive::open(dir.path()).expect("an archive");
+        let paused = Memory { paused: true, ..Memory::default() };
+        archive.remember(2, [("p".to_owned(), paused.clone())].into());
+        archive.remember(1, BTreeMap::new());
+        assert_eq!(Archive::open(dir.path()).expect("an archive").recall("p"), paused);
+    }
+
+    #[test]
     fn what_is_remembered_survives_and_components_are_kept_as_long_as_they_are_listed() {
         let dir = tempfile::tempdir().expect("a directory");
         let bytes = b"a component";
@@ -176,14 +250,14 @@ mod tests {
         let mut memory = Memory { paused: true, ..Memory::default() };
         memory.keep(kept(1, &name));
         let archive = Archive::open(dir.path()).expect("an archive");
-        archive.keep(&name, bytes);
-        archive.remember([("p".to_owned(), memory.clone())].into());
+        drop(archive.keep(&name, bytes));
+        archive.remember(1, [("p".to_owned(), memory.clone())].into());
         let archive = Archive::open(dir.path()).expect("an archive");
         assert_eq!((archive.recall("p"), archive.recall("q")), (memory, Memory::default()));
         assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
         fs::write(dir.path().join(format!("{name}.wasm")), b"damaged").expect("a file");
         assert!(matches!(archive.fetch(&name), Err(LoadError::Pin { .. })));
-        archive.remember(BTreeMap::new());
+        archive.remember(1, BTreeMap::new());
         assert!(matches!(archive.fetch(&name), Err(LoadError::Io { .. })));
         fs::write(dir.path().join(FILE), "{").expect("a file");
         assert!(Archive::open(dir.path()).err().expect("refused").to_string().contains("move it away"));

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, RwLock};
 use tokio::runtime::Handle;
 use tokio::sync::watch;
@@ -37,6 +38,8 @@ pub(super) struct Room {
     slots: Mutex<BTreeMap<String, Slot>>,
     serving: RwLock<Snapshot>,
     changes: watch::Sender<u64>,
+    /// Counts changes while the slots are locked.
+    changed: AtomicU64,
     pub stop: watch::Sender<bool>,
     watcher: Mutex<Option<JoinHandle<()>>>,
 }
@@ -74,6 +77,7 @@ impl Plugins {
             slots: Mutex::default(),
             serving: RwLock::default(),
             changes: watch::channel(0).0,
+            changed: AtomicU64::new(0),
             stop: watch::channel(false).0,
             watcher: Mutex::default(),
         };
@@ -229,8 +233,9 @@ impl Room {
         let snapshot = Snapshot { validators: validators.into(), upcasters: upcasters.into(), roles: Arc::new(roles) };
         *self.serving.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = snapshot;
         let memories = slots.iter().map(|(name, slot)| (name.clone(), slot.memory.clone())).collect();
+        let number = self.changed.fetch_add(1, Ordering::Relaxed) + 1;
         drop(slots);
-        self.archive.remember(memories);
+        self.archive.remember(number, memories);
         self.changes.send_modify(|count| *count += 1);
         done
     }

@@ -90,9 +90,7 @@ pub(super) async fn refresh(room: &Arc<Room>, name: String, files: Files, asked:
                 && asked == Asked::ByTheDirectory
                 && known.last_good.is_some_and(|last_good| last_good != digest);
             let instead = if waits { fall_back(room, &name, embedded, &sidecar).await } else { None };
-            if let Some(bytes) = bytes.filter(|_| !waits) {
-                room.archive.keep(&digest, &bytes);
-            }
+            let _keeping = bytes.filter(|_| !waits).map(|bytes| room.archive.keep(&digest, &bytes));
             room.change_one(&name, source, |slot| {
                 slot.replay = Some(replay.clone());
                 if waits {
