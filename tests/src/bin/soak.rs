@@ -1,11 +1,13 @@
-//! The long form of the heavy checks, against the release build: `cargo xtask soak [crash|webhooks|hostile|projects|reload]`.
+//! The long form of the heavy checks, against the release build: `cargo xtask soak [CHECK …]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
-use weir_tests::scenarios::{CrashPlan, PROJECTS, crash, hostile, projects, reload, webhooks};
+use weir_tests::scenarios::{
+    CrashPlan, PROJECTS, ReloadsPlan, Steady, crash, hostile, projects, reload, reloads, webhooks,
+};
 
 #[derive(Debug, Parser)]
 struct Args {
@@ -17,6 +19,12 @@ struct Args {
     /// How many times each check is done
     #[arg(long, default_value_t = 3)]
     repeat: u32,
+    /// The first seed of `reloads`; each repetition takes the next [default: any]
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How many files `reloads` changes
+    #[arg(long, default_value_t = 2_000)]
+    reloads: usize,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -24,6 +32,7 @@ enum Check {
     Crash,
     Webhooks,
     Reload,
+    Reloads,
     Hostile,
     Projects,
 }
@@ -50,6 +59,12 @@ async fn main() {
         }
         if wanted(Check::Reload) {
             println!("reload {n}: {:?}", reload(options.clone(), 10).await);
+        }
+        if wanted(Check::Reloads) {
+            let seed = args.seed.map_or_else(rand::random, |seed| seed + u64::from(n) - 1);
+            let steady = Steady { after_reloads: args.reloads / 4, growth_max: 1.1 };
+            let plan = ReloadsPlan { seed, reloads: args.reloads, rules: 8, fill_mib: 256, steady: Some(steady) };
+            println!("reloads {n}: {:#?}", reloads(options.clone(), plan).await);
         }
     }
 }

@@ -125,7 +125,7 @@ async fn publish(publisher: u64, plan: CrashPlan, mut clients: watch::Receiver<C
 }
 
 /// A repeated delivery may step back, but nothing is ever skipped.
-fn in_order_at_least_once(events: &[Value], head: u64) {
+pub(super) fn in_order_at_least_once(events: &[Value], head: u64) {
     let mut reached = 0;
     for event in events {
         let sequence = event["sequence"].as_u64().expect("a number");

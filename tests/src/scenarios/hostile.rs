@@ -57,12 +57,25 @@ const SINKS: [&str; 6] =
 pub fn odd(file: &str, behaviour: &str) -> Vec<u8> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("guests/dist").join(format!("{file}.wasm"));
     let mut bytes = std::fs::read(&path).unwrap_or_else(|_| panic!("{file}.wasm; run `cargo xtask plugins`"));
-    let marker = b"@@behaviour:";
-    let at = bytes.windows(marker.len()).position(|window| window == marker).expect("the marker") + marker.len();
-    let mut word = [b'.'; 20];
-    word[..behaviour.len()].copy_from_slice(behaviour.as_bytes());
-    bytes[at..at + word.len()].copy_from_slice(&word);
+    patch::<20>(&mut bytes, b"@@behaviour:", behaviour);
     bytes
+}
+
+/// The same with a version of its own, and so with a digest of its own.
+///
+/// # Panics
+/// When the guests were not built.
+pub fn odd_version(file: &str, behaviour: &str, version: &str) -> Vec<u8> {
+    let mut bytes = odd(file, behaviour);
+    patch::<22>(&mut bytes, b"@@version:", version);
+    bytes
+}
+
+fn patch<const LENGTH: usize>(bytes: &mut [u8], marker: &[u8], text: &str) {
+    let at = bytes.windows(marker.len()).position(|window| window == marker).expect("the marker") + marker.len();
+    let mut word = [b'.'; LENGTH];
+    word[..text.len()].copy_from_slice(text.as_bytes());
+    bytes[at..at + LENGTH].copy_from_slice(&word);
 }
 
 /// Every publish must succeed, every file must be refused with a reason, and the server must be healthy at the end.

@@ -4,12 +4,14 @@ mod crash;
 mod hostile;
 mod projects;
 mod reload;
+mod reloads;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
-pub use hostile::{HostileReport, hostile, odd};
+pub use hostile::{HostileReport, hostile, odd, odd_version};
 pub use projects::{PROJECTS, projects};
-pub use reload::{ReloadReport, another_schema_plugin, reload};
+pub use reload::{ReloadReport, another_schema_plugin, another_webhook_plugin, reload};
+pub use reloads::{ReloadsPlan, ReloadsReport, Steady, Vitals, reloads};
 pub use webhooks::{WebhookReport, webhooks};
 
 use serde_json::{Value, json};

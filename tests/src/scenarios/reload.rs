@@ -23,8 +23,20 @@ pub struct ReloadReport {
 /// # Panics
 /// When the plugins were not built.
 pub fn another_schema_plugin() -> Vec<u8> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist/schema.wasm");
-    let mut bytes = std::fs::read(file).expect("plugins/dist/schema.wasm; run `cargo xtask plugins`");
+    another("schema")
+}
+
+/// The same of the webhook plugin.
+///
+/// # Panics
+/// When the plugins were not built.
+pub fn another_webhook_plugin() -> Vec<u8> {
+    another("webhook")
+}
+
+fn another(plugin: &str) -> Vec<u8> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist").join(format!("{plugin}.wasm"));
+    let mut bytes = std::fs::read(file).expect("plugins/dist/<plugin>.wasm; run `cargo xtask plugins`");
     // A custom section: its number, its size, its name's size and name, and a mark that no compiled plugin in a cache has.
     bytes.extend_from_slice(b"\x00\x0d\x04mark");
     bytes.extend_from_slice(&rand::random::<u64>().to_le_bytes());

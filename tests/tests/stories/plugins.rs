@@ -1,7 +1,7 @@
 //! Plugins as operators handle them: dropped in, replaced, removed and broken, while publishers go on.
 
 use serde_json::{Value, json};
-use weir_tests::scenarios::{PROJECTS, another_schema_plugin, hostile, odd, projects, reload};
+use weir_tests::scenarios::{PROJECTS, ReloadsPlan, another_schema_plugin, hostile, odd, projects, reload, reloads};
 use weir_tests::{Client, TestServer, eventually};
 
 use crate::{options, schema, server};
@@ -50,6 +50,15 @@ async fn a_schema_plugin_dropped_in_under_load_takes_over_and_no_request_fails()
     let report = reload(options(), 2).await;
     println!("{report:?}");
     assert!(report.publishes > 100, "there was load: {report:?}");
+}
+
+/// `cargo xtask soak reloads` does more of them, and looks at memory.
+#[tokio::test(flavor = "multi_thread")]
+async fn files_of_every_kind_come_and_go_and_every_answer_is_accounted_for() {
+    let plan = ReloadsPlan { seed: rand::random(), reloads: 60, rules: 4, fill_mib: 0, steady: None };
+    let report = reloads(options(), plan).await;
+    println!("{report:#?}");
+    assert!(report.recorded > 100 && report.generations_that_signed > 5, "{report:#?}");
 }
 
 /// The ratio of the two p99 is for the soak: a test machine is never quiet.
