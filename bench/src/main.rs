@@ -35,8 +35,14 @@ struct Cli {
 enum Command {
     /// Measure publishing events
     Publish(publish::PublishArgs),
-    /// Measure everything there is a measurement for; today that is publishing
+    /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
+    /// Measure what plugins cost (`plugins --help` says more)
+    #[command(disable_help_flag = true)]
+    Plugins {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
+        args: Vec<std::ffi::OsString>,
+    },
     /// The HTTP stack alone, as a process of its own
     #[command(hide = true)]
     Echo,
@@ -45,6 +51,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
+        Command::Plugins { args } => plugins(&args),
         Command::Echo => echo::run(),
     };
     match done {
@@ -53,6 +60,16 @@ fn main() -> ExitCode {
             eprintln!("weir-bench: {error}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Runs the program beside this one that has the host inside.
+fn plugins(args: &[std::ffi::OsString]) -> Result<(), Failure> {
+    let program = std::env::current_exe()?.with_file_name("weir-bench-plugins");
+    let status = std::process::Command::new(&program).args(args).status();
+    match status.map_err(|error| format!("{} did not start: {error}", program.display()))? {
+        status if status.success() => Ok(()),
+        status => Err(format!("{} failed ({status})", program.display()).into()),
     }
 }
 

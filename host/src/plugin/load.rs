@@ -163,7 +163,7 @@ impl Loader {
     }
 }
 
-fn start_error(error: StartError) -> LoadError {
+pub(super) fn start_error(error: StartError) -> LoadError {
     match error {
         StartError::Fault(Fault::Start(text)) => LoadError::Init(text),
         StartError::Fault(fault) => LoadError::Start(fault),

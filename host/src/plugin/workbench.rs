@@ -67,7 +67,8 @@ impl Workbench {
         let started = Instant::now();
         let digest = digest(&bytes);
         let grants = sidecar.grants.clone();
-        let candidate = Candidate { name: name.to_owned(), bytes: bytes.into(), digest, sidecar, source: "file" };
+        let candidate =
+            Candidate { name: name.to_owned(), bytes: bytes.into(), digest, sidecar, source: "file", served: false };
         let Loaded { generation, cached, .. } = self.loader.load(candidate, &EmptyStage, None).await?;
         let load_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
         let serving = generation.serving(1, super::now_ms());
