@@ -43,6 +43,8 @@ pub(super) struct Candidate {
     pub digest: String,
     pub sidecar: Sidecar,
     pub source: &'static str,
+    /// It served before, so it is not tried on events again: what was recorded since must not keep it from coming back.
+    pub served: bool,
 }
 
 /// A generation that may serve.
@@ -78,7 +80,7 @@ impl Loader {
         before: Option<&Role>,
     ) -> Result<Loaded, LoadError> {
         let started = Instant::now();
-        let Candidate { name, bytes, digest, sidecar, source } = candidate;
+        let Candidate { name, bytes, digest, sidecar, source, served } = candidate;
         if let Some(pinned) = sidecar.pin().filter(|pinned| *pinned != digest) {
             return Err(LoadError::Pin { found: digest, pinned });
         }
@@ -87,7 +89,10 @@ impl Loader {
         let trial = async {
             let generation = self.try_out(name, digest, linked, &sidecar, source).await?;
             let events_max = sidecar.reload.replay_events;
-            let replay = rehearse(&Role::of(&generation), before, rehearsal, events_max).await?;
+            let replay = match served {
+                true => Replay::default(),
+                false => rehearse(&Role::of(&generation), before, rehearsal, events_max).await?,
+            };
             generation.pool.warm(PREWARMED_INSTANCES).await.map_err(start_error)?;
             Ok(Loaded { generation, replay, cached })
         };
@@ -163,7 +168,7 @@ impl Loader {
     }
 }
 
-pub(super) fn start_error(error: StartError) -> LoadError {
+fn start_error(error: StartError) -> LoadError {
     match error {
         StartError::Fault(Fault::Start(text)) => LoadError::Init(text),
         StartError::Fault(fault) => LoadError::Start(fault),

@@ -35,7 +35,7 @@ pub(super) async fn refresh(room: &Arc<Room>, name: String, files: Files, asked:
     }
     let source = if files.component.is_some() { DIRECTORY } else { EMBEDDED };
     let read = read(room, &name, files, embedded).await;
-    let (candidate, content) = match read {
+    let (mut candidate, content) = match read {
         Ok(Read::Candidate(candidate, content)) => (*candidate, content),
         Ok(Read::Disabled(file, digest)) => {
             tracing::info!(plugin = name, file, "plugin switched off");
@@ -83,6 +83,7 @@ pub(super) async fn refresh(room: &Arc<Room>, name: String, files: Files, asked:
         });
     }
     let bytes = (source == DIRECTORY).then(|| candidate.bytes.clone());
+    candidate.served = known.before.is_none() && known.last_good.as_ref() == Some(&digest);
     match room.loader.load(candidate, room.stage(), known.before.as_ref()).await {
         Ok(Loaded { generation, replay, .. }) => {
             // What was approved once may come back by itself, as after a restart; anything else waits to be approved.
@@ -192,7 +193,7 @@ async fn read(
         return Ok(Read::Disabled(sidecar_file, digest));
     }
     let content = Content { component: digest.clone(), sidecar: sidecar_digest, source };
-    let candidate = Candidate { name: name.to_owned(), bytes, digest, sidecar, source };
+    let candidate = Candidate { name: name.to_owned(), bytes, digest, sidecar, source, served: false };
     Ok(Read::Candidate(Box::new(candidate), content))
 }
 
@@ -235,7 +236,8 @@ async fn fall_back(room: &Room, name: &str, embedded: Option<&Embedded>, sidecar
     }
     // The pin names the operator's file; everything else that the operator says holds for this one too.
     let sidecar = Sidecar { digest: None, ..sidecar.clone() };
-    let candidate = Candidate { name: name.into(), bytes: embedded.bytes.into(), digest, sidecar, source: EMBEDDED };
+    let candidate =
+        Candidate { name: name.into(), bytes: embedded.bytes.into(), digest, sidecar, source: EMBEDDED, served: false };
     room.loader.load(candidate, room.stage(), None).await.ok().map(|loaded| loaded.generation)
 }
 
@@ -253,7 +255,8 @@ pub(super) async fn revive(
         None => (room.archive.fetch(wanted)?.into(), KEPT),
     };
     let sidecar = Sidecar { digest: None, ..sidecar.clone() };
-    let candidate = Candidate { name: name.to_owned(), bytes, digest: wanted.to_owned(), sidecar, source };
+    let candidate =
+        Candidate { name: name.to_owned(), bytes, digest: wanted.to_owned(), sidecar, source, served: true };
     Ok(room.loader.load(candidate, room.stage(), None).await?.generation)
 }
 

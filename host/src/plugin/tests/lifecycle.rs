@@ -181,3 +181,17 @@ async fn with_keys_only_signed_files_are_taken() {
     house.until_serving("mood", 2).await;
     serves(&house, "2.0.0").await;
 }
+
+/// A trial keeps a new file from serving. What serves already was recorded with, whatever it would say today.
+#[tokio::test]
+async fn a_restart_brings_back_what_served_even_if_it_fails_on_recent_events() {
+    let mut house = two_generations().await;
+    *house.stage.events.lock().expect("events") = recorded(moods::TRAPS as u64);
+    house.restart().await;
+    assert_eq!(house.status("mood").expect("a status").state, State::Active);
+    serves(&house, "2.0.0").await;
+    house.put("mood.wasm", guest("3.0.0"));
+    house.until_failed("mood", "failed on recent events").await;
+    house.restart().await;
+    serves(&house, "2.0.0").await;
+}
