@@ -71,15 +71,16 @@ async fn a_loop_never_holds_up_the_thread() {
         let looping = validator.clone();
         let task = tokio::spawn(async move { ask(&looping, mood).await });
         tokio::time::sleep(Duration::from_millis(20)).await;
-        let mut worst = Duration::ZERO;
+        let mut times = Vec::new();
         for _ in 0..50 {
             let start = Instant::now();
             tokio::task::yield_now().await;
-            worst = worst.max(start.elapsed());
+            times.push(start.elapsed());
         }
+        times.sort();
         assert!(!task.is_finished(), "it loops still");
-        // A slice is well under a millisecond; the rest is room for a machine that does much else.
-        assert!(worst < Duration::from_millis(100), "the thread was held up for {worst:?}");
+        // A slice is well under a millisecond. Not the worst of them: a machine that does much else takes the thread away.
+        assert!(times[40] < Duration::from_millis(20), "the thread was held up: {times:?}");
         task.abort();
     }
     works_again(&house).await;
