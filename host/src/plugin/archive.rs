@@ -76,6 +76,8 @@ struct Written {
     memories: BTreeMap<String, Memory>,
     /// Components that are about to serve: not listed yet, and not to be forgotten either. One may be there twice.
     coming: Vec<String>,
+    /// Names that were not looked at since the start: the first plugin that is must not make the others forgotten.
+    unseen: BTreeSet<String>,
 }
 
 /// Until it is dropped, a component's file stays although it is not listed yet.
@@ -102,14 +104,15 @@ impl Archive {
     pub fn open(dir: &Path) -> Result<Self, PluginsError> {
         let failed = |source| PluginsError::Directory { path: dir.to_owned(), source };
         fs::create_dir_all(dir).map_err(failed)?;
-        let memories = match fs::read(dir.join(FILE)) {
+        let memories: BTreeMap<String, Memory> = match fs::read(dir.join(FILE)) {
             Ok(text) => serde_json::from_slice(&text).map_err(|error| {
                 failed(io::Error::other(format!("{FILE} is not what this server wrote: {error}; move it away")))
             })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(failed(error)),
         };
-        Ok(Self { dir: dir.to_owned(), written: Mutex::new(Written { memories, ..Written::default() }) })
+        let unseen = memories.keys().cloned().collect();
+        Ok(Self { dir: dir.to_owned(), written: Mutex::new(Written { memories, unseen, ..Written::default() }) })
     }
 
     /// What was remembered of a plugin.
@@ -119,10 +122,14 @@ impl Archive {
 
     /// Writes down what is remembered after a change, and forgets components that nobody keeps. Changes are numbered, because
     /// several may come here at once, and the older one last.
-    pub fn remember(&self, number: u64, memories: BTreeMap<String, Memory>) {
+    pub fn remember(&self, number: u64, mut memories: BTreeMap<String, Memory>) {
         let mut written = lock(&self.written);
+        written.unseen.retain(|name| !memories.contains_key(name));
         if number < written.number {
             return;
+        }
+        for name in &written.unseen {
+            memories.insert(name.clone(), written.memories.get(name).cloned().unwrap_or_default());
         }
         if written.memories == memories {
             written.number = number;
@@ -147,6 +154,11 @@ impl Archive {
 
     fn write(&self, memories: &BTreeMap<String, Memory>) -> io::Result<()> {
         self.put(FILE, &serde_json::to_vec_pretty(memories)?)
+    }
+
+    /// All that is there was looked at once: what is remembered of other names may be forgotten.
+    pub fn all_seen(&self) {
+        lock(&self.written).unseen.clear();
     }
 
     /// Keeps a component's bytes under its digest. Hold what comes back until the component is listed.
@@ -230,6 +242,21 @@ mod tests {
         assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
         archive.remember(3, [("other".to_owned(), other)].into());
         assert!(archive.fetch(&name).is_err(), "nobody keeps it any more");
+    }
+
+    #[test]
+    fn at_the_start_what_was_not_looked_at_yet_is_remembered() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let memory = || Memory { paused: true, ..Memory::default() };
+        let both: BTreeMap<_, _> = [("p".to_owned(), memory()), ("q".to_owned(), memory())].into();
+        Archive::open(dir.path()).expect("an archive").remember(1, both.clone());
+        let archive = Archive::open(dir.path()).expect("an archive");
+        let only = |name: &str| BTreeMap::from([(name.to_owned(), Memory::default())]);
+        archive.remember(1, only("q"));
+        assert_eq!((archive.recall("p"), archive.recall("q")), (memory(), Memory::default()));
+        archive.all_seen();
+        archive.remember(2, BTreeMap::new());
+        assert_eq!(archive.recall("p"), Memory::default(), "its file went away while nobody looked");
     }
 
     #[test]

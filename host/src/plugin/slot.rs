@@ -129,7 +129,9 @@ impl Slot {
         let probation = Duration::from_millis(generation.probation_ms);
         let active = Active { role: Role::of(&generation), generation, number, since_ms };
         self.probation = None;
-        if let Some(old) = self.serving.replace(active) {
+        let same = |old: &Active| self.memory.kept.last().is_some_and(|now| now.digest == old.generation.id.digest);
+        // The same file with another side-car is nothing to go back from: who goes back refuses the file.
+        if let Some(old) = self.serving.replace(active).filter(|old| !same(old)) {
             self.probation = Some(Instant::now() + probation);
             self.retire(old);
         }

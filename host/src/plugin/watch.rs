@@ -26,6 +26,10 @@ pub(super) async fn begin(room: Arc<Room>) -> impl Future<Output = ()> + Send {
     // Watched before the first look, so that nothing falls between the two.
     follower.watch();
     follower.pass(true).await;
+    // A directory that cannot be read is not an empty one.
+    if !follower.unreadable {
+        follower.room.archive.all_seen();
+    }
     follower.room.loader.step_back();
     follower.follow()
 }

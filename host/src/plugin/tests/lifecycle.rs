@@ -195,3 +195,19 @@ async fn a_restart_brings_back_what_served_even_if_it_fails_on_recent_events() {
     house.restart().await;
     serves(&house, "2.0.0").await;
 }
+
+/// A rollback refuses the file; a generation of the same file cannot be what it goes back to.
+#[tokio::test]
+async fn a_rollback_never_goes_back_to_the_same_file() {
+    let mut house = two_generations().await;
+    house.put("mood.toml", "on_trap = \"reject\"\n");
+    house.until_serving("mood", 3).await;
+    serves(&house, "2.0.0").await;
+    house.plugins.roll_back("mood").await.expect("rolled back");
+    serves(&house, "1.0.0").await;
+    house.remove("mood.wasm");
+    house.put("mood.wasm", b"no component");
+    house.until_failed("mood", "is no WebAssembly").await;
+    house.restart().await;
+    serves(&house, "1.0.0").await;
+}
