@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::Fault;
-use super::instance::{Blueprint, Instance};
+use super::instance::{Blueprint, Instance, StartError};
 use super::reporter::lock;
 use crate::model::limits::INSTANCE_CALLS_MAX;
 
@@ -85,13 +85,21 @@ impl Pool {
         }
     }
 
-    /// Makes instances until so many are idle.
-    pub async fn warm(&self, instances: usize) -> Result<(), super::instance::StartError> {
-        while lock(&self.idle).len() < instances.min(self.blueprint.bounds.instances_max) {
-            let instance = self.blueprint.instance().await?;
-            lock(&self.idle).push(instance);
-        }
+    /// Makes instances until so many are idle, or as many exist as may.
+    pub async fn warm(&self, instances: usize) -> Result<(), StartError> {
+        while lock(&self.idle).len() < instances && self.add().await? {}
         Ok(())
+    }
+
+    /// Makes one more instance, if there may be one more. A turn is held meanwhile, so that it counts already.
+    async fn add(&self) -> Result<bool, StartError> {
+        let Ok(_turn) = self.turns.try_acquire() else { return Ok(false) };
+        if self.alive() > self.blueprint.bounds.instances_max {
+            return Ok(false);
+        }
+        let instance = self.blueprint.instance().await?;
+        lock(&self.idle).push(instance);
+        Ok(true)
     }
 
     /// Lets the idle ones go. Calls that come all the same make new ones.
@@ -99,7 +107,7 @@ impl Pool {
         lock(&self.idle).clear();
     }
 
-    /// Instances that exist now, idle or busy.
+    /// Instances that exist now, idle or busy. One on its way between the two may count twice for a moment.
     pub fn alive(&self) -> usize {
         self.busy() + lock(&self.idle).len()
     }
@@ -112,15 +120,9 @@ impl Pool {
     fn refill(&self) {
         let (Some(pool), Ok(runtime)) = (self.me.upgrade(), tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
-            // A turn is held while it is made, so that there are never more instances than allowed.
-            let Ok(_turn) = pool.turns.try_acquire() else { return };
-            if pool.alive() > pool.blueprint.bounds.instances_max {
-                return;
-            }
-            match pool.blueprint.instance().await {
-                Ok(instance) => lock(&pool.idle).push(instance),
-                // The next call tries again, and reports it.
-                Err(error) => tracing::debug!(fault = %Fault::from(error), "no instance in reserve"),
+            // The next call tries again, and reports it.
+            if let Err(error) = pool.add().await {
+                tracing::debug!(fault = %Fault::from(error), "no instance in reserve");
             }
         });
     }

@@ -198,3 +198,18 @@ async fn a_setting_may_be_refused() {
     let error = validator.validate(&[setting(1)], &[&events[0]]).await.expect_err("a fault");
     assert!(error.to_string().contains("refused the setting of topic 'default'"), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn instances_made_in_reserve_are_never_more_than_the_limit() {
+    let house = open("[limits]\ninstances_max = 2\n").await;
+    let validator = house.validator("mood");
+    let pool = &validator.generation.pool;
+    for _ in 0..200 {
+        pool.drain();
+        // The instance that was asked is thrown away, and one takes its place in the background while others are made here.
+        let _ = validator.configure(&setting(1)).await;
+        assert!(pool.warm(2).await.is_ok());
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        assert!(pool.alive() <= 2, "{} instances", pool.alive());
+    }
+}
