@@ -284,6 +284,7 @@ mod tests {
         assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
         fs::write(dir.path().join(format!("{name}.wasm")), b"damaged").expect("a file");
         assert!(matches!(archive.fetch(&name), Err(LoadError::Pin { .. })));
+        archive.all_seen();
         archive.remember(1, BTreeMap::new());
         assert!(matches!(archive.fetch(&name), Err(LoadError::Io { .. })));
         fs::write(dir.path().join(FILE), "{").expect("a file");

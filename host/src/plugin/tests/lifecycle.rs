@@ -211,3 +211,21 @@ async fn a_rollback_never_goes_back_to_the_same_file() {
     house.restart().await;
     serves(&house, "1.0.0").await;
 }
+
+#[tokio::test]
+async fn a_restart_remembers_every_plugin_and_not_only_the_one_that_is_looked_at_first() {
+    let mut house = House::new().await;
+    for name in ["a", "b", "c", "d"] {
+        house.put(&format!("{name}.wasm"), guest("1.0.0"));
+        house.until_serving(name, 1).await;
+        house.put(&format!("{name}.wasm"), broken("2.0.0"));
+        house.until_state(name, State::Failed, "failed in describe()").await;
+        house.plugins.pause(name).expect("paused");
+    }
+    house.restart().await;
+    for name in ["a", "b", "c", "d"] {
+        let status = house.status(name).expect("a status");
+        assert_eq!(status.state, State::Paused, "{name}");
+        assert_eq!(status.serving.map(|serving| serving.version).as_deref(), Some("1.0.0"), "{name}");
+    }
+}
