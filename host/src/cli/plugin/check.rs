@@ -305,7 +305,6 @@ impl Report {
     fn json(&self) -> Value {
         let serving = self.piece.serving();
         let limits = self.piece.limits();
-        let interests = self.piece.interests().iter();
         let wishes = self.piece.wishes().into_iter();
         let trials = self.trials.iter().map(|trial| match &trial.ended {
             Ok(text) => json!({ "call": trial.call, "ok": true, "result": text }),
@@ -324,20 +323,9 @@ impl Report {
             "queries": self.piece.projection().is_some_and(|projection| projection.has_queries()),
             "stateVersion": self.piece.state_version(),
             "imports": self.imports,
-            "interests": interests.map(|one| json!({ "topics": one.topics, "eventTypes": one.event_types })).collect::<Value>(),
+            "interests": self.piece.interests(),
             "wishes": wishes.map(|wish| json!({ "wish": wish.text, "granted": wish.granted })).collect::<Value>(),
-            "limits": {
-                "memoryBytesMax": limits.memory_bytes_max,
-                "fuelPerCall": limits.fuel_per_call,
-                "cpuMsPerCall": limits.cpu_ms_per_call,
-                "callTimeoutMs": limits.call_timeout_ms,
-                "instancesMax": limits.instances_max,
-                "queueCallsMax": limits.queue_calls_max,
-                "outputBytesMax": limits.output_bytes_max,
-                "responseBytesMax": limits.response_bytes_max,
-                "viewBytesMax": limits.view_bytes_max,
-                "logLinesPerSecond": limits.log_lines_per_second,
-            },
+            "limits": limits,
             "compileMs": self.compile_ms,
             "loadMs": self.load_ms,
             "trials": trials.collect::<Value>(),

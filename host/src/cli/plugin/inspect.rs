@@ -59,7 +59,7 @@ fn section(out: &mut String, title: &str, value: &Value) {
     }
 }
 
-/// `fuelPerEvent` and `since_ms` become `fuel per event` and `since ms`.
+/// `fuelPerEvent` becomes `fuel per event`.
 fn words(key: &str) -> String {
     let mut out = String::new();
     for letter in key.chars() {
@@ -82,7 +82,7 @@ fn text(key: &str, value: &Value) -> String {
         Value::String(text) => text.clone(),
         Value::Bool(yes) => if *yes { "yes" } else { "no" }.to_owned(),
         // A time is no count.
-        Value::Number(number) if key.ends_with("since_ms") || key.ends_with("sinceMs") => number.to_string(),
+        Value::Number(number) if key == "sinceMs" => number.to_string(),
         Value::Number(number) => number.as_u64().map_or_else(|| number.to_string(), count),
         Value::Array(items) if items.is_empty() => "none".to_owned(),
         Value::Array(items) => items.iter().map(|item| text("", item)).collect::<Vec<_>>().join("\n"),
@@ -106,7 +106,7 @@ mod tests {
             "name": "schema", "state": "active", "reason": null, "source": "embedded",
             "kept": [{"version": "0.1.0", "generation": 1}],
             "serving": {"kind": "validator", "version": "0.1.0", "calls": 1200, "wishes": ["http any *", "secret X"],
-                "grants": [], "since_ms": 1_700_000_000_000_u64, "stats": {"faults": {}, "fuelPerEvent": 310}},
+                "grants": [], "sinceMs": 1_700_000_000_000_u64, "stats": {"faults": {}, "fuelPerEvent": 310}},
         });
         let expected = "\
 name    schema
