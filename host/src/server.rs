@@ -1,6 +1,7 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -124,6 +125,9 @@ impl Background {
             }
         };
         let mut builder = tokio::runtime::Builder::new_multi_thread();
+        // One core is left to requests, whatever guests compute here.
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        builder.worker_threads(cores.saturating_sub(1).max(1));
         builder.enable_all().thread_name("weir-background").on_thread_start(step_back);
         let runtime = builder.build().map_err(ServerError::Background)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })

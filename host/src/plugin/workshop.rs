@@ -1,48 +1,43 @@
 //! Threads for heavy work on components: parsing, componentising, compiling. Never the runtime's.
 //!
-//! **Invariant:** once the server is up, compiling takes no core from a request: the threads have the lowest priority there
-//! is. wasmtime compiles the functions of a component on rayon's global threads. On Linux a thread inherits name and
-//! priority from the one that starts it, and rayon starts its threads on first use: that use is here, so they are ours.
+//! **Invariant:** once the server is up, compiling takes no core from a request: its threads run when nobody else wants
+//! their core, and are one less than there are cores. wasmtime compiles the functions of a component on the rayon pool
+//! that it is called from, and that pool is ours.
 
-use rustix::process::{Pid, setpriority_process};
-use std::fs;
+use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::mpsc;
-use std::thread;
+use std::sync::{Mutex, PoisonError};
+use std::thread::available_parallelism;
+
+use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
+use thread_priority::ThreadPriority;
+use thread_priority::unix::{
+    NormalThreadSchedulePolicy, ThreadSchedulePolicy, set_thread_priority_and_policy, thread_native_id,
+};
 use tokio::sync::oneshot;
 
 use super::{LoadError, PluginsError};
 
-type Job = Box<dyn FnOnce() + Send>;
-
-/// `nice` of the threads while the server answers requests.
-const NICENESS: i32 = 19;
 const THREAD: &str = "weir-compile";
 
 pub(super) struct Workshop {
-    jobs: mpsc::Sender<Job>,
+    pool: Mutex<ThreadPool>,
 }
 
 impl Workshop {
-    /// Starts at normal priority: before the server is up nobody is waiting but for this.
+    /// Starts at normal priority on all cores: before the server is up nobody is waiting but for this.
     pub fn new() -> Result<Self, PluginsError> {
-        let (jobs, queue) = mpsc::channel::<Job>();
-        let work = move || queue.into_iter().for_each(|job| job());
-        let thread = thread::Builder::new().name(THREAD.into()).spawn(work);
-        thread.map_err(|source| PluginsError::Thread { name: THREAD, source })?;
-        Ok(Self { jobs })
+        let pool = pool(cores(), || ())
+            .map_err(|error| PluginsError::Thread { name: THREAD, source: std::io::Error::other(error) })?;
+        Ok(Self { pool: Mutex::new(pool) })
     }
 
-    /// Lowers the priority of the threads, for good: the system lets nobody raise it again.
+    /// Goes on with threads that wait for everybody else. Those of before end with what they do.
     pub fn step_back(&self) {
-        // As a job, because a thread has its name only once it runs.
-        let lower = || {
-            if let Err(error) = lower_all() {
-                tracing::warn!(%error, "plugins are compiled at normal priority");
-            }
-        };
-        // It fails only if the thread has ended; then there is nothing to lower.
-        let _ = self.jobs.send(Box::new(lower));
+        match pool(cores().saturating_sub(1).max(1), wait_for_others) {
+            Ok(idle) => *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = idle,
+            Err(error) => tracing::warn!(%error, "plugins are compiled at normal priority"),
+        }
     }
 
     /// Runs a job and waits for its answer. A panic inside (a fault of the compiler) is an error like any other.
@@ -57,28 +52,33 @@ impl Workshop {
             // Nobody waits any more when the server is stopping.
             let _ = answer.send(done);
         };
-        let stopped = || LoadError::Compile("the compiling thread has ended; restart the server".into());
-        self.jobs.send(Box::new(job)).map_err(|_| stopped())?;
-        wait.await.map_err(|_| stopped())?
+        self.pool.lock().unwrap_or_else(PoisonError::into_inner).spawn_fifo(job);
+        wait.await.map_err(|_| LoadError::Compile("the compiling threads have ended; restart the server".into()))?
     }
 }
 
-/// Lowers every thread of this process that has our name: our own, and those that rayon started from it. Those that it
-/// starts later inherit the priority.
-fn lower_all() -> std::io::Result<()> {
-    for task in fs::read_dir("/proc/self/task")? {
-        let task = task?;
-        let name = fs::read_to_string(task.path().join("comm")).unwrap_or_default();
-        let id = task.file_name().to_string_lossy().parse().ok().and_then(Pid::from_raw);
-        if let Some(id) = id.filter(|_| name.trim_end() == THREAD) {
-            setpriority_process(Some(id), NICENESS)?;
-        }
+fn cores() -> usize {
+    available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Niceness would not do: a thread of any niceness keeps its core for some milliseconds from one that wakes up. One of
+/// this class gives it up at once.
+fn wait_for_others() {
+    let idle = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, idle) {
+        tracing::warn!(?error, "plugins are compiled at normal priority");
     }
-    Ok(())
+}
+
+fn pool(threads: usize, begin: fn()) -> Result<ThreadPool, ThreadPoolBuildError> {
+    let builder = ThreadPoolBuilder::new().num_threads(threads).thread_name(|_| THREAD.to_owned());
+    builder.start_handler(move |_| begin()).build()
 }
 
 #[cfg(test)]
 mod tests {
+    use thread_priority::unix::thread_schedule_policy;
+
     use super::*;
 
     #[tokio::test]
@@ -90,10 +90,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn jobs_run_at_the_lowest_priority_once_the_server_is_up() {
-        let workshop = Workshop::new().expect("a thread");
+    async fn jobs_wait_for_everybody_else_once_the_server_is_up() {
+        let workshop = Workshop::new().expect("threads");
+        let policy =
+            async || workshop.run(|| Ok(thread_schedule_policy().expect("a policy"))).await.expect("an answer");
+        assert_eq!(policy().await, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Other));
         workshop.step_back();
-        let nice = workshop.run(|| Ok(rustix::process::getpriority_process(None).expect("a priority"))).await;
-        assert_eq!(nice.expect("a number"), NICENESS);
+        assert_eq!(policy().await, ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle));
     }
 }

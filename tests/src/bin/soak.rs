@@ -51,7 +51,7 @@ async fn main() {
             println!("webhooks {n}: {:#?}", webhooks(options.clone(), 2_000, 3).await);
         }
         if wanted(Check::Hostile) {
-            println!("hostile {n}: {:#?}", hostile(options.clone(), 42, Duration::from_secs(20)).await);
+            println!("hostile {n}: {:?}", hostile(options.clone(), 5, Duration::from_secs(6)).await);
         }
         if wanted(Check::Projects) {
             let target = std::path::absolute("target/projects").expect("a directory");

@@ -1,28 +1,79 @@
 //! Hostile components in a running server: files that cannot be taken are dropped in one after the other, and sinks that
 //! loop, trap, fill memory, sleep and log are called all the time, while publishers go on.
 
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use super::schema;
 use crate::{Client, ServerOptions, TestServer, eventually};
 
-#[derive(Debug)]
 pub struct HostileReport {
     /// Files that were dropped in, each with the reason that the server gave.
     pub refused: Vec<(String, String)>,
-    /// The 99th percentile of a publish, before and while.
-    pub p99_before: Duration,
-    pub p99_while: Duration,
-    pub publishes: usize,
+    /// The times of publishes with nothing else going on.
+    pub calm: Times,
+    /// While good components were dropped in.
+    pub good: Times,
+    /// While hostile components were dropped in.
+    pub files: Times,
+    /// While hostile sinks were called.
+    pub sinks: Times,
+}
+
+impl fmt::Debug for HostileReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{} files refused, each with its reason; publishes:", self.refused.len())?;
+        for (name, times) in [
+            ("calm", &self.calm),
+            ("good files", &self.good),
+            ("hostile files", &self.files),
+            ("hostile sinks", &self.sinks),
+        ] {
+            let ratio = times.share(99, 100).as_secs_f64() / self.calm.share(99, 100).as_secs_f64();
+            writeln!(f, "{name:>14}: {times:?}, p99 {ratio:.2} of calm")?;
+        }
+        Ok(())
+    }
+}
+
+/// Sorted times.
+pub struct Times(Vec<Duration>);
+
+impl Times {
+    fn new(mut times: Vec<Duration>) -> Self {
+        times.sort();
+        Self(times)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The time that this share of them stays below.
+    pub fn share(&self, of: usize, all: usize) -> Duration {
+        self.0.get(self.0.len() * of / all).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Times {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [p50, p90, p99] = [50, 90, 99].map(|of| self.share(of, 100));
+        write!(f, "{:5} times, p50 {p50:.2?}, p90 {p90:.2?}, p99 {p99:.2?}", self.len())
+    }
 }
 
 /// Files of guests that never come to serve.
-const FILES: [(&str, &str); 21] = [
+const FILES: [(&str, &str); 22] = [
     ("odd", "loop-in-describe"),
     ("odd", "trap-in-describe"),
     ("odd", "memory-in-describe"),
@@ -31,6 +82,7 @@ const FILES: [(&str, &str); 21] = [
     ("odd", "trap-in-init"),
     ("odd", "refuse-init"),
     ("odd", "empty-name"),
+    ("odd", "config-schema"),
     ("odd", "loop-in-validate"),
     ("odd", "trap-in-validate"),
     ("odd", "memory-in-validate"),
@@ -78,78 +130,133 @@ fn patch<const LENGTH: usize>(bytes: &mut [u8], marker: &[u8], text: &str) {
     bytes[at..at + LENGTH].copy_from_slice(&word);
 }
 
-/// Every publish must succeed, every file must be refused with a reason, and the server must be healthy at the end.
+const PUBLISHERS: usize = 8;
+
+/// What goes on beside the publishes.
+const CALM: usize = 0;
+const GOOD: usize = 1;
+const HOSTILE_FILES: usize = 2;
+const HOSTILE_SINKS: usize = 3;
+const BETWEEN: usize = 4;
+
+/// Every publish must succeed, every file must be refused with a reason, and the server must be healthy at the end. In
+/// each round publishes are timed in calm, while good and hostile files come, and while hostile sinks are called: `each`
+/// long, and at least all files once over all rounds.
 ///
 /// # Panics
 /// When one of these is not so.
-pub async fn hostile(options: ServerOptions, files: usize, before: Duration) -> HostileReport {
+pub async fn hostile(options: ServerOptions, rounds: usize, each: Duration) -> HostileReport {
     let server = TestServer::start(options).await;
     let api = server.client.clone();
     for topic in ["t1", "events"] {
         api.post("/topics", json!({"name": topic, "schemas": [schema("t")]})).await.ok(201);
     }
-    measure(&api, Duration::from_secs(1), None).await;
-    let calm = measure(&api, before, None).await;
-
-    for sink in SINKS {
-        let name = format!("sink-{sink}");
-        std::fs::write(server.plugins_dir().join(format!("{name}.wasm")), odd("odd-sink", sink)).expect("dropped in");
-        eventually("the sink serves", 60, async || {
-            let shown = api.get(&format!("/plugins/{name}")).await;
-            (shown.status == 200 && shown.json()["state"] == "active").then_some(())
+    let phase = Arc::new(AtomicUsize::new(CALM));
+    let publishers: JoinSet<_> = (0..PUBLISHERS).map(|_| measure(api.clone(), phase.clone())).collect();
+    let (mut refused, mut files) = (Vec::new(), FILES.into_iter().cycle());
+    for round in 0..rounds {
+        phase.store(CALM, Ordering::Relaxed);
+        tokio::time::sleep(each).await;
+        let end = Instant::now() + each;
+        phase.store(GOOD, Ordering::Relaxed);
+        for n in 0.. {
+            drop_good(&server, &odd_version("odd", "accept", &format!("1.{round}.{n}"))).await;
+            if Instant::now() >= end {
+                break;
+            }
+        }
+        let end = Instant::now() + each;
+        phase.store(HOSTILE_FILES, Ordering::Relaxed);
+        while Instant::now() < end || refused.len() < FILES.len() * (round + 1) / rounds {
+            let (file, behaviour) = files.next().expect("they begin again");
+            refused.push(drop_hostile(&server, file, behaviour).await);
+        }
+        phase.store(BETWEEN, Ordering::Relaxed);
+        call_sinks(&server, round, async || {
+            phase.store(HOSTILE_SINKS, Ordering::Relaxed);
+            tokio::time::sleep(each).await;
+            phase.store(BETWEEN, Ordering::Relaxed);
         })
         .await;
+    }
+    phase.store(usize::MAX, Ordering::Relaxed);
+    let mut times = publishers.join_all().await.concat();
+    assert_eq!(api.get("/health").await.ok(200)["status"], "healthy");
+    let [calm, good, files, sinks] = [CALM, GOOD, HOSTILE_FILES, HOSTILE_SINKS]
+        .map(|wanted| Times::new(times.extract_if(.., |(phase, _)| *phase == wanted).map(|(_, time)| time).collect()));
+    HostileReport { refused, calm, good, files, sinks }
+}
+
+/// A good component comes, serves and goes.
+async fn drop_good(server: &TestServer, bytes: &[u8]) {
+    let path = server.plugins_dir().join("good.wasm");
+    std::fs::write(&path, bytes).expect("dropped in");
+    until_state(&server.client, "good", "active").await;
+    forget(server, "good").await;
+}
+
+/// A hostile component comes, is refused, and goes; gives the reason.
+async fn drop_hostile(server: &TestServer, file: &str, behaviour: &str) -> (String, String) {
+    let name = format!("{file}-{behaviour}");
+    let path = server.plugins_dir().join(format!("{name}.wasm"));
+    std::fs::write(&path, odd(file, behaviour)).expect("dropped in");
+    let reason = until_state(&server.client, &name, "failed").await["reason"].as_str().unwrap_or_default().to_owned();
+    assert!(reason.starts_with(&format!("plugin '{name}' ")) && !reason.contains('\n'), "{reason}");
+    forget(server, &name).await;
+    (name, reason)
+}
+
+/// Hostile sinks come, are called for as long as `called` takes, and go.
+async fn call_sinks(server: &TestServer, round: usize, called: impl AsyncFnOnce()) {
+    // They come like the good files that are measured already.
+    let api = &server.client;
+    let mut consumers = Vec::new();
+    for sink in SINKS {
+        let name = format!("sink-{sink}-{round}");
+        std::fs::write(server.plugins_dir().join(format!("{name}.wasm")), odd("odd-sink", sink)).expect("dropped in");
+        until_state(api, &name, "active").await;
         let consumer = json!({"sink": name, "callback": "http://127.0.0.1:9/", "topics": {"events": null}});
-        api.post("/consumers/register", consumer).await.ok(201);
+        consumers.push((name, api.post("/consumers/register", consumer).await.ok(201)));
     }
     for n in 0..20 {
         api.post("/events", json!([{"topic": "events", "type": "t", "payload": {"n": n}}])).await.ok(201);
     }
-    let stop = Arc::new(AtomicBool::new(false));
-    let load = tokio::spawn({
-        let (api, stop) = (api.clone(), stop.clone());
-        async move { measure(&api, Duration::from_secs(600), Some(stop)).await }
-    });
-    let mut refused = Vec::new();
-    for (file, behaviour) in FILES.into_iter().cycle().take(files) {
-        let name = format!("{file}-{behaviour}");
-        let path = server.plugins_dir().join(format!("{name}.wasm"));
-        std::fs::write(&path, odd(file, behaviour)).expect("dropped in");
-        let reason = eventually("the file is refused", 60, async || {
-            let shown = api.get(&format!("/plugins/{name}")).await;
-            let shown = (shown.status == 200).then(|| shown.json())?;
-            (shown["state"] == "failed").then(|| shown["reason"].as_str().unwrap_or_default().to_owned())
-        })
-        .await;
-        assert!(reason.starts_with(&format!("plugin '{name}' ")) && !reason.contains('\n'), "{reason}");
-        refused.push((name.clone(), reason));
-        std::fs::remove_file(&path).expect("removed");
-        eventually("it is forgotten", 60, async || {
-            (api.get(&format!("/plugins/{name}")).await.status == 404).then_some(())
-        })
-        .await;
+    called().await;
+    for (name, consumer) in consumers {
+        let id = consumer["consumerId"].as_str().unwrap_or_else(|| panic!("an id in {consumer}")).to_owned();
+        assert!((200..300).contains(&api.delete(&format!("/consumers/{id}")).await.status));
+        forget(server, &name).await;
     }
-    stop.store(true, Ordering::Relaxed);
-    let stormy = load.await.expect("no publish failed");
-    assert_eq!(api.get("/health").await.ok(200)["status"], "healthy");
-    let publishes = calm.len() + stormy.len();
-    HostileReport { refused, p99_before: p99(calm), p99_while: p99(stormy), publishes }
 }
 
-/// The times of publishes, one by one, about 200 a second.
-async fn measure(api: &Client, time: Duration, stop: Option<Arc<AtomicBool>>) -> Vec<Duration> {
-    let (mut times, end) = (Vec::new(), Instant::now() + time);
-    let mut ticks = tokio::time::interval(Duration::from_millis(5));
-    while Instant::now() < end && !stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+async fn until_state(api: &Client, name: &str, state: &str) -> Value {
+    eventually(&format!("'{name}' is {state}"), 60, async || {
+        let shown = api.get(&format!("/plugins/{name}")).await;
+        let shown = (shown.status == 200).then(|| shown.json())?;
+        (shown["state"] == state).then_some(shown)
+    })
+    .await
+}
+
+async fn forget(server: &TestServer, name: &str) {
+    std::fs::remove_file(server.plugins_dir().join(format!("{name}.wasm"))).expect("removed");
+    eventually(&format!("'{name}' is forgotten"), 60, async || {
+        (server.client.get(&format!("/plugins/{name}")).await.status == 404).then_some(())
+    })
+    .await;
+}
+
+/// The times of one publisher's publishes, about 100 a second, each with the phase that it began in.
+async fn measure(api: Client, phase: Arc<AtomicUsize>) -> Vec<(usize, Duration)> {
+    let mut times = Vec::new();
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    loop {
         ticks.tick().await;
-        let started = Instant::now();
+        let (began, started) = (phase.load(Ordering::Relaxed), Instant::now());
+        if began == usize::MAX {
+            return times;
+        }
         api.post("/events", json!([{"topic": "t1", "type": "t", "payload": {"n": times.len()}}])).await.ok(201);
-        times.push(started.elapsed());
+        times.push((began, started.elapsed()));
     }
-    times
-}
-
-fn p99(mut times: Vec<Duration>) -> Duration {
-    times.sort();
-    times[times.len() * 99 / 100]
 }
