@@ -134,6 +134,8 @@ pub const SECRET_BYTES_MAX: u64 = 64 << 10;
 /// Bytes of texts that a plugin says of itself, and entries in its lists of interests and wishes.
 pub const MANIFEST_TEXT_BYTES_MAX: usize = 8 << 10;
 pub const MANIFEST_ENTRIES_MAX: usize = 1_000;
+/// A plugin's JSON Schema of its config.
+pub const CONFIG_SCHEMA_BYTES_MAX: usize = 64 * 1024;
 /// What a new validator, upcaster or decider is tried with: topics, recent events of one topic and (by default) in all,
 /// and of each stream's first events for a decider. Differences that are shown.
 pub const REHEARSAL_TOPICS_MAX: usize = 64;
@@ -143,6 +145,8 @@ pub const REHEARSAL_STREAM_EVENTS: usize = 256;
 pub const REHEARSAL_CHANGES_SHOWN: usize = 10;
 /// Generations of a plugin that are kept to go back to, the one that serves included.
 pub const PLUGIN_GENERATIONS_KEPT: usize = 3;
+/// Components that were rolled back and are not taken again by themselves, of one plugin.
+pub const PLUGIN_REFUSED_REMEMBERED: usize = 64;
 /// Faults within a window that suspend a plugin, by default; the window and the suspension, in milliseconds.
 pub const FAULTS_PER_MINUTE: u32 = 60;
 pub const FAULT_WINDOW_MS: u64 = 60_000;

@@ -72,7 +72,7 @@ impl Plugins {
         let failed = |error| ActionError::Failed { name: name.to_owned(), error };
         let generation = revive(&self.room, name, &before, &sidecar(&self.room, name).await).await.map_err(failed)?;
         self.room.change_known(name, |slot| {
-            slot.memory.refused.insert(serving.digest);
+            slot.memory.refuse(serving.digest);
             slot.activate(generation);
             slot.state = State::RolledBack;
             slot.reason = Some(format!(

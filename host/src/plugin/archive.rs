@@ -9,11 +9,12 @@ use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::load::digest;
 use super::reporter::lock;
 use super::{LoadError, PluginsError, directory};
-use crate::model::limits::{PLUGIN_FILE_BYTES_MAX, PLUGIN_GENERATIONS_KEPT};
+use crate::model::limits::{PLUGIN_FILE_BYTES_MAX, PLUGIN_GENERATIONS_KEPT, PLUGIN_REFUSED_REMEMBERED};
 
 /// What is remembered of one plugin.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,7 +23,7 @@ pub struct Memory {
     /// Switched off until somebody resumes it.
     pub paused: bool,
     /// Digests that were rolled back: not taken again unless somebody asks for it.
-    pub refused: BTreeSet<String>,
+    pub refused: Vec<String>,
     /// How many generations there were.
     pub generations: u64,
     /// The last ones that served, oldest first; the last of them serves or served last.
@@ -40,6 +41,18 @@ pub struct Kept {
 }
 
 impl Memory {
+    /// Notes what was rolled back. Of many the last are enough: nobody drops the others in again.
+    pub fn refuse(&mut self, digest: String) {
+        self.refused.retain(|known| *known != digest);
+        self.refused.push(digest);
+        let gone = self.refused.len().saturating_sub(PLUGIN_REFUSED_REMEMBERED);
+        self.refused.drain(..gone);
+    }
+
+    pub fn allow(&mut self, digest: &str) {
+        self.refused.retain(|known| known != digest);
+    }
+
     /// Notes what serves from now on. The same digest again is the same generation in another side-car.
     pub fn keep(&mut self, kept: Kept) {
         self.kept.retain(|known| known.digest != kept.digest);
@@ -67,6 +80,7 @@ impl Memory {
 pub(super) struct Archive {
     dir: PathBuf,
     written: Mutex<Written>,
+    puts: AtomicU64,
 }
 
 #[derive(Default)]
@@ -112,7 +126,11 @@ impl Archive {
             Err(error) => return Err(failed(error)),
         };
         let unseen = memories.keys().cloned().collect();
-        Ok(Self { dir: dir.to_owned(), written: Mutex::new(Written { memories, unseen, ..Written::default() }) })
+        Ok(Self {
+            dir: dir.to_owned(),
+            written: Mutex::new(Written { memories, unseen, ..Written::default() }),
+            puts: AtomicU64::new(0),
+        })
     }
 
     /// What was remembered of a plugin.
@@ -187,7 +205,8 @@ impl Archive {
     }
 
     fn put(&self, file: &str, bytes: &[u8]) -> io::Result<()> {
-        let beside = self.dir.join(format!("{file}.new"));
+        // A name of its own: two plugins may have the same component, and come at the same time.
+        let beside = self.dir.join(format!("{file}.{}.new", self.puts.fetch_add(1, Ordering::Relaxed)));
         let mut out = File::create(&beside)?;
         out.write_all(bytes)?;
         out.sync_all()?;
@@ -209,10 +228,10 @@ mod tests {
         let mut memory = Memory::default();
         ["a", "b", "c"].iter().zip(1..).for_each(|(digest, number)| memory.keep(kept(number, digest)));
         assert_eq!(memory.before("c").map(|kept| kept.digest.as_str()), Some("b"));
-        memory.refused.insert("b".into());
+        memory.refuse("b".into());
         assert_eq!(memory.before("c").map(|kept| kept.digest.as_str()), Some("a"));
         assert_eq!(memory.before("a"), None);
-        memory.refused.insert("c".into());
+        memory.refuse("c".into());
         assert_eq!(memory.last_good().map(|kept| kept.digest.as_str()), Some("a"));
         memory.keep(kept(4, "a"));
         assert_eq!(memory.kept.iter().map(|kept| kept.generation).collect::<Vec<_>>(), [2, 3, 4]);
@@ -222,7 +241,7 @@ mod tests {
     fn a_refused_generation_makes_room_before_one_that_can_be_gone_back_to() {
         let mut memory = Memory::default();
         ["a", "b", "c"].iter().zip(1..).for_each(|(digest, number)| memory.keep(kept(number, digest)));
-        memory.refused.insert("c".into());
+        memory.refuse("c".into());
         memory.keep(kept(2, "b"));
         memory.keep(kept(4, "d"));
         assert_eq!(memory.kept.iter().map(|kept| kept.digest.as_str()).collect::<Vec<_>>(), ["a", "b", "d"]);

@@ -2,7 +2,7 @@
 //! cores with calls that fail anyway. Only if most calls fail: one client's poison must not shut a validator for all.
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Fault;
@@ -14,21 +14,21 @@ pub(super) struct Breaker {
     budget: u32,
     /// So that calls of a healthy plugin look at nothing else.
     open: AtomicBool,
-    /// Calls of the window.
-    calls: AtomicU32,
-    window: Mutex<Window>,
+    /// Begins with a fault.
+    window: Mutex<Option<Window>>,
 }
 
 struct Window {
     start: Instant,
+    /// Calls before it.
+    before: u64,
     faults: u32,
     until: Option<Instant>,
 }
 
 impl Breaker {
     pub fn new(budget: u32) -> Self {
-        let window = Window { start: Instant::now(), faults: 0, until: None };
-        Self { budget, open: AtomicBool::new(false), calls: AtomicU32::new(0), window: Mutex::new(window) }
+        Self { budget, open: AtomicBool::new(false), window: Mutex::default() }
     }
 
     /// Refuses a call while the plugin is suspended.
@@ -45,34 +45,34 @@ impl Breaker {
             return None;
         }
         let mut window = lock(&self.window);
-        let left = window.until.and_then(|until| until.checked_duration_since(Instant::now()));
+        let until = window.as_ref().and_then(|window| window.until);
+        let left = until.and_then(|until| until.checked_duration_since(Instant::now()));
         if left.is_none() {
-            self.begin(&mut window);
+            *window = None;
             self.open.store(false, Ordering::Relaxed);
         }
         left
     }
 
-    /// Counts a call; `fault` says that it failed by the guest's fault.
-    pub fn called(&self, fault: bool) {
-        let calls = self.calls.fetch_add(1, Ordering::Relaxed).saturating_add(1);
-        if !fault || self.budget == 0 {
+    /// Notes that a call failed by the guest's fault; `calls` are all there were so far, with this one.
+    pub fn failed(&self, calls: u64) {
+        if self.budget == 0 {
             return;
         }
         let mut window = lock(&self.window);
-        if window.start.elapsed() > Duration::from_millis(FAULT_WINDOW_MS) {
-            self.begin(&mut window);
-        }
+        let fresh = |window: &Window| window.start.elapsed() <= Duration::from_millis(FAULT_WINDOW_MS);
+        let before = calls.saturating_sub(1);
+        let new = || Window { start: Instant::now(), before, faults: 0, until: None };
+        let window = match window.take().filter(fresh) {
+            Some(known) => window.insert(known),
+            None => window.insert(new()),
+        };
         window.faults += 1;
-        if window.faults >= self.budget && window.faults > calls / 2 && window.until.is_none() {
+        let mostly = u64::from(window.faults) > calls.saturating_sub(window.before) / 2;
+        if window.faults >= self.budget && mostly && window.until.is_none() {
             window.until = Some(Instant::now() + Duration::from_millis(SUSPENSION_MS));
             self.open.store(true, Ordering::Relaxed);
         }
-    }
-
-    fn begin(&self, window: &mut Window) {
-        *window = Window { start: Instant::now(), faults: 0, until: None };
-        self.calls.store(0, Ordering::Relaxed);
     }
 }
 
@@ -83,26 +83,36 @@ mod tests {
     #[test]
     fn too_many_faults_suspend_and_time_heals() {
         let breaker = Breaker::new(3);
-        (0..2).for_each(|_| breaker.called(true));
+        let mut calls = 0;
+        let mut fail = |times: u64| {
+            for _ in 0..times {
+                calls += 1;
+                breaker.failed(calls);
+            }
+        };
+        fail(2);
         assert_eq!(breaker.check(), Ok(()));
-        breaker.called(true);
+        fail(1);
         assert!(
             matches!(breaker.check(), Err(Fault::Suspended { faults: 3, seconds }) if seconds <= SUSPENSION_MS / 1_000)
         );
-        lock(&breaker.window).until = Some(Instant::now());
+        lock(&breaker.window).as_mut().expect("a window").until = Some(Instant::now());
         assert_eq!(breaker.check(), Ok(()));
-        breaker.called(true);
+        fail(1);
         assert_eq!(breaker.check(), Ok(()), "it begins anew");
         // Old faults do not count.
-        lock(&breaker.window).start -= Duration::from_millis(FAULT_WINDOW_MS + 1);
-        (0..2).for_each(|_| breaker.called(true));
+        lock(&breaker.window).as_mut().expect("a window").start -= Duration::from_millis(FAULT_WINDOW_MS + 1);
+        fail(2);
         assert_eq!(breaker.check(), Ok(()));
-        // A plugin that serves most calls well goes on.
+    }
+
+    #[test]
+    fn a_plugin_that_serves_most_calls_well_goes_on() {
         let useful = Breaker::new(3);
-        (0..100).for_each(|call| useful.called(call % 3 == 0));
+        (1..=100).filter(|call| call % 3 == 0).for_each(|call| useful.failed(call));
         assert_eq!(useful.check(), Ok(()));
         let never = Breaker::new(0);
-        (0..1_000).for_each(|_| never.called(true));
+        (1..=1_000).for_each(|call| never.failed(call));
         assert_eq!(never.check(), Ok(()));
     }
 }

@@ -38,7 +38,7 @@ impl Decider {
         state: Option<&Payload>,
         events: &[Event],
     ) -> Result<Result<Option<Payload>, Refusal>, PluginError> {
-        self.generation.settle(events.len(), self.try_evolve(state, events).await)
+        self.generation.call("evolve", events.len(), self.try_evolve(state, events)).await
     }
 
     pub(super) async fn try_evolve(
@@ -69,7 +69,7 @@ impl Decider {
         state: Option<&Payload>,
         command: &Command,
     ) -> Result<Result<Vec<NewEvent>, Rejection>, PluginError> {
-        self.generation.settle(0, self.try_decide(state, command).await)
+        self.generation.call("decide", 0, self.try_decide(state, command)).await
     }
 
     async fn try_decide(

@@ -1,7 +1,10 @@
 //! One generation of one plugin: a file that was taken, with all that belongs to it. It never changes; a new file makes a
 //! new generation, and the old one lives until its last call has ended.
 
+use std::future::Future;
 use std::sync::Arc;
+
+use tracing::{Instrument, Level};
 
 use super::grants::AppendGrant;
 use super::manifest::Manifest;
@@ -21,14 +24,28 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// Counts a call and puts the plugin's name on its fault.
-    pub fn settle<T>(&self, events: usize, outcome: Result<T, Fault>) -> Result<T, PluginError> {
-        self.pool.blueprint.stats.called(events, outcome.as_ref().err());
-        let blamed = outcome.as_ref().err().is_some_and(Fault::is_the_guests);
-        self.pool.blueprint.breaker.called(blamed);
+    /// Makes a call: in a span of its own, counted, and with the plugin's name on its fault.
+    pub async fn call<T>(
+        &self,
+        function: &'static str,
+        events: usize,
+        call: impl Future<Output = Result<T, Fault>>,
+    ) -> Result<T, PluginError> {
+        let PluginId { name, version, .. } = &self.id;
+        let span = tracing::debug_span!("plugin", name, version, function, events);
+        // Most servers look at no spans, and the future need not carry one.
+        let outcome = if span.is_disabled() { call.await } else { call.instrument(span).await };
+        self.settle(events, outcome)
+    }
+
+    fn settle<T>(&self, events: usize, outcome: Result<T, Fault>) -> Result<T, PluginError> {
+        let calls = self.pool.blueprint.stats.called(events, outcome.as_ref().err());
+        if outcome.as_ref().is_err_and(Fault::is_the_guests) {
+            self.pool.blueprint.breaker.failed(calls);
+        }
         outcome.map_err(|fault| {
             // Through the plugin's own mouth, and so limited: a plugin that always fails must not fill a disk.
-            self.pool.blueprint.reporter.line(tracing::Level::WARN, &format!("a call failed: it {fault}"));
+            self.pool.blueprint.reporter.line(Level::WARN, &format!("a call failed: it {fault}"));
             PluginError { plugin: self.id.clone(), fault }
         })
     }
@@ -66,6 +83,10 @@ impl Generation {
             faults,
             suspended_s: self.suspended_s(),
             on_trap: self.on_trap,
+            interests: self.manifest.interests_asked.clone(),
+            state_version: self.manifest.state_version,
+            config_schema: self.manifest.config_schema.clone(),
+            limits: self.pool.blueprint.bounds.limits(),
             instances: self.pool.alive(),
             stats: self.pool.blueprint.stats.read(),
             wishes: self.manifest.wishes.clone(),

@@ -3,8 +3,10 @@
 //! **Invariant:** every entry into a guest stands between `begin` and `end`: fuel or deadline set before it, the outcome
 //! told apart after it. A component that trapped is never entered again.
 
+use futures_util::future::poll_immediate;
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::{self, Component, InstancePre};
@@ -18,7 +20,7 @@ use super::breaker::Breaker;
 use super::guest::{CpuSpent, Guest, link_error, linker, on_tick, one_line};
 use super::http::HttpDoor;
 use super::inspect::Shape;
-use super::reporter::{Reporter, lock};
+use super::reporter::Reporter;
 use super::sidecar::Bounds;
 use super::stats::Stats;
 use super::view::{Access, OpenView, Stopped, ViewBase, ViewWrites};
@@ -233,6 +235,11 @@ pub(super) type Outcome<T> = Result<Result<T, wasmtime::Error>, u64>;
 
 /// Waits for a call, but not for ever: fuel and ticks do not see a guest that waits in a host function.
 pub(super) async fn within<T>(timeout_ms: u64, call: impl Future<Output = wasmtime::Result<T>>) -> Outcome<T> {
+    let mut call = pin!(call);
+    // Most calls end before they wait for anything, and then need no timer.
+    if let Some(answer) = poll_immediate(call.as_mut()).await {
+        return Ok(answer);
+    }
     tokio::time::timeout(Duration::from_millis(timeout_ms), call).await.map_err(|_| timeout_ms)
 }
 
@@ -245,7 +252,7 @@ fn begin(store: &mut Store<Guest>, kind: Kind, bounds: &Bounds) -> Result<(), Fa
     }
     let guest = store.data_mut();
     guest.memory.denied = false;
-    lock(&guest.last_words).clear();
+    guest.last_words.forget();
     Ok(())
 }
 
@@ -275,8 +282,8 @@ fn end<T>(store: &Store<Guest>, bounds: &Bounds, outcome: Outcome<T>) -> Result<
     }
     match trap {
         Some(trap) => {
-            let last_words = lock(&guest.last_words);
-            let said = if last_words.is_empty() { String::new() } else { format!(" ({})", &*last_words) };
+            let last_words = guest.last_words.get();
+            let said = if last_words.is_empty() { String::new() } else { format!(" ({last_words})") };
             Err(Fault::Trap(format!("{trap}{said}")))
         }
         // What is no trap went wrong at the border: text that is not UTF-8, a list outside of memory, an unknown case.

@@ -2,6 +2,8 @@
 
 use std::fmt::Write;
 
+use smallvec::SmallVec;
+
 use super::Fault;
 use super::bindings::weir::plugin::types;
 use crate::model::{Event, Metadata, NewEvent, Payload, Tag};
@@ -27,10 +29,14 @@ pub(super) fn time_of(batch: &[Event]) -> u64 {
     batch.last().map_or(0, |event| event.time_ms)
 }
 
+/// So many need no memory of their own: most calls are about one event, and one such call should cost little.
+const FEW: usize = 4;
+const FEW_EVENTS: usize = 1;
+
 /// The tags and metadata of a whole batch: two lists for all events instead of two for each.
 struct Labels<'a> {
-    tags: Vec<&'a str>,
-    metadata: Vec<(&'a str, &'a str)>,
+    tags: SmallVec<[&'a str; FEW]>,
+    metadata: SmallVec<[(&'a str, &'a str); FEW]>,
 }
 
 /// What of them is not handed out yet.
@@ -72,7 +78,7 @@ impl<'e> NewEvents<'e> {
         Self { batch, labels: Labels::of(batch.iter().map(|event| (event.tags.as_slice(), &event.metadata))) }
     }
 
-    pub fn lower(&self) -> Result<Vec<types::NewEventParam<'_>>, Fault> {
+    pub fn lower(&self) -> Result<SmallVec<[types::NewEventParam<'_>; FEW_EVENTS]>, Fault> {
         let mut rest = self.labels.rest();
         let lower = |event: &&'e NewEvent| {
             let (tags, metadata) = rest.next(event.tags.len(), event.metadata.len());
@@ -94,13 +100,13 @@ pub(super) struct Events<'e> {
     batch: &'e [Event],
     ids: String,
     /// Where each id ends.
-    ends: Vec<usize>,
+    ends: SmallVec<[usize; FEW]>,
     labels: Labels<'e>,
 }
 
 impl<'e> Events<'e> {
     pub fn of(batch: &'e [Event]) -> Self {
-        let (mut ids, mut ends) = (String::with_capacity(batch.len() * 24), Vec::with_capacity(batch.len()));
+        let (mut ids, mut ends) = (String::with_capacity(batch.len() * 24), SmallVec::with_capacity(batch.len()));
         for event in batch {
             // Writing to a String cannot fail.
             let _ = write!(ids, "{}-{}", event.topic, event.sequence);
@@ -110,7 +116,7 @@ impl<'e> Events<'e> {
         Self { batch, ids, ends, labels }
     }
 
-    pub fn lower(&self) -> Result<Vec<types::EventParam<'_>>, Fault> {
+    pub fn lower(&self) -> Result<SmallVec<[types::EventParam<'_>; FEW_EVENTS]>, Fault> {
         let mut rest = self.labels.rest();
         let mut start = 0;
         let lower = |(event, end): (&'e Event, &usize)| {

@@ -1,13 +1,14 @@
 //! What a plugin says of itself, checked: `describe()` is a guest's word, and so never trusted to be small or sane.
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use serde_json::Value;
 
 use super::bindings::exports::weir::plugin::lifecycle as wit;
 use super::instance::{Blueprint, within};
 use super::reporter::clean;
 use super::sidecar::HttpAllow;
 use super::{Interest, LoadError, grants};
-use crate::model::limits::{MANIFEST_ENTRIES_MAX, MANIFEST_TEXT_BYTES_MAX};
+use crate::model::limits::{CONFIG_SCHEMA_BYTES_MAX, MANIFEST_ENTRIES_MAX, MANIFEST_TEXT_BYTES_MAX};
 use crate::model::{EventType, TopicName};
 
 pub(super) struct Manifest {
@@ -19,6 +20,8 @@ pub(super) struct Manifest {
     pub interests_asked: Vec<Interest>,
     /// Projections, process managers and deciders: a new number makes what was built before worthless.
     pub state_version: u32,
+    /// JSON Schema of its config, for whoever writes a side-car. The component itself decides, in `init`.
+    pub config_schema: Option<Value>,
     pub http: Vec<HttpAllow>,
     /// Names of secrets, and globs of topics, that it asks for.
     pub secrets: Vec<String>,
@@ -52,6 +55,7 @@ impl Manifest {
         if manifest.interests.len() > MANIFEST_ENTRIES_MAX || manifest.wishes.len() > MANIFEST_ENTRIES_MAX {
             return refuse(format!("more than {MANIFEST_ENTRIES_MAX} interests or wishes"));
         }
+        let config_schema = manifest.config_schema.map(|text| config_schema(&text)).transpose()?;
         let interests = manifest.interests.into_iter();
         let interests =
             interests.map(|i| Interest { topics: i.topics, event_types: i.event_types }).collect::<Vec<_>>();
@@ -81,12 +85,27 @@ impl Manifest {
             description: clean(&manifest.description),
             interests: Interests::new(&interests)?,
             interests_asked: interests,
+            config_schema,
             state_version: manifest.state_version,
             http,
             secrets,
             append,
             wishes: wishes.iter().map(|wish| clean(wish)).collect(),
         })
+    }
+}
+
+/// A text that must be a JSON object or a boolean, as every JSON Schema is.
+fn config_schema(text: &str) -> Result<Value, LoadError> {
+    if text.len() > CONFIG_SCHEMA_BYTES_MAX {
+        return Err(LoadError::Manifest(format!("its config-schema is {} bytes long", text.len())));
+    }
+    match serde_json::from_str(text) {
+        Ok(schema @ (Value::Object(_) | Value::Bool(_))) => Ok(schema),
+        Ok(_) => {
+            Err(LoadError::Manifest("its config-schema is no JSON Schema: neither an object nor a boolean".into()))
+        }
+        Err(error) => Err(LoadError::Manifest(clean(&format!("its config-schema is no JSON: {error}")))),
     }
 }
 

@@ -3,7 +3,7 @@
 //! **Invariant:** an instance comes back only after a call that ended well. Whoever drops its seat otherwise (trap,
 //! timeout, wrong answer, a request that was given up) leaves the instance to die, and a fresh one is made in its place.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -19,6 +19,8 @@ pub(super) struct Pool {
     idle: Mutex<Vec<Instance>>,
     turns: Semaphore,
     waiting: AtomicUsize,
+    /// Its generation serves no more: what still comes back is not kept.
+    drained: AtomicBool,
 }
 
 /// The right to use one instance. Give it back with `Seat::keep`; to drop it is to discard the instance.
@@ -37,6 +39,7 @@ impl Pool {
             idle: Mutex::default(),
             turns,
             waiting: AtomicUsize::new(0),
+            drained: AtomicBool::new(false),
         })
     }
 
@@ -102,9 +105,15 @@ impl Pool {
         Ok(true)
     }
 
-    /// Lets the idle ones go. Calls that come all the same make new ones.
+    /// Lets the idle ones go, and later those that are busy. Calls that come all the same make new ones.
     pub fn drain(&self) {
+        self.drained.store(true, Ordering::Relaxed);
         lock(&self.idle).clear();
+    }
+
+    /// Its generation serves again.
+    pub fn reopen(&self) {
+        self.drained.store(false, Ordering::Relaxed);
     }
 
     /// Instances that exist now, idle or busy. One on its way between the two may count twice for a moment.
@@ -118,6 +127,9 @@ impl Pool {
 
     /// Replaces a discarded instance in the background, so that the next call finds a warm one.
     fn refill(&self) {
+        if self.drained.load(Ordering::Relaxed) {
+            return;
+        }
         let (Some(pool), Ok(runtime)) = (self.me.upgrade(), tokio::runtime::Handle::try_current()) else { return };
         runtime.spawn(async move {
             // The next call tries again, and reports it.
@@ -131,7 +143,7 @@ impl Pool {
 impl Seat<'_> {
     /// Puts the instance back for the next call, or replaces it when it has served its time.
     pub fn keep(mut self, instance: Instance) {
-        if instance.calls < INSTANCE_CALLS_MAX {
+        if instance.calls < INSTANCE_CALLS_MAX && !self.pool.drained.load(Ordering::Relaxed) {
             lock(&self.pool.idle).push(instance);
             self.kept = true;
         }

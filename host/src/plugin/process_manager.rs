@@ -52,7 +52,7 @@ impl ProcessManager {
         view: Arc<dyn ViewBase>,
         batch: &[Event],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.settle(batch.len(), self.try_react(view, batch).await)
+        self.generation.call("react", batch.len(), self.try_react(view, batch)).await
     }
 
     async fn try_react(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<Reaction, Refusal>, Fault> {
@@ -78,7 +78,7 @@ impl ProcessManager {
         view: Arc<dyn ViewBase>,
         due: &[Timer],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.settle(due.len(), self.try_on_timer(view, due).await)
+        self.generation.call("on-timer", due.len(), self.try_on_timer(view, due)).await
     }
 
     async fn try_on_timer(&self, view: Arc<dyn ViewBase>, due: &[Timer]) -> Result<Result<Reaction, Refusal>, Fault> {

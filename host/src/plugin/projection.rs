@@ -41,7 +41,7 @@ impl Projection {
         view: Arc<dyn ViewBase>,
         batch: &[Event],
     ) -> Result<Result<ViewWrites, Refusal>, PluginError> {
-        self.generation.settle(batch.len(), self.try_apply(view, batch).await)
+        self.generation.call("apply", batch.len(), self.try_apply(view, batch)).await
     }
 
     async fn try_apply(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<ViewWrites, Refusal>, Fault> {
@@ -70,7 +70,7 @@ impl Projection {
         name: &str,
         params_json: &str,
     ) -> Result<Result<String, Refusal>, PluginError> {
-        self.generation.settle(0, self.try_query(view, name, params_json).await)
+        self.generation.call("query", 0, self.try_query(view, name, params_json)).await
     }
 
     async fn try_query(

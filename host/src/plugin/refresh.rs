@@ -66,7 +66,7 @@ pub(super) async fn refresh(room: &Arc<Room>, name: String, files: Files, asked:
     let sidecar = candidate.sidecar.clone();
     let known = room.change_one(&name, source, |slot| {
         if asked == Asked::BySomebody {
-            slot.memory.refused.remove(&digest);
+            slot.memory.allow(&digest);
         }
         (slot.state, slot.digest, slot.source) = (State::Loading, Some(digest.clone()), source);
         Known {

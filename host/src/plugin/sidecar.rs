@@ -123,8 +123,8 @@ pub struct HttpAllow {
 }
 
 /// Bounds of one plugin; what is not set has the default of model/limits.rs, which may depend on the kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default, rename_all(serialize = "camelCase"))]
 pub struct PluginLimits {
     pub memory_bytes_max: Option<u64>,
     pub fuel_per_call: Option<u64>,
@@ -262,6 +262,22 @@ impl Bounds {
             response_bytes_max: limits.response_bytes_max.unwrap_or(limits::GUEST_RESPONSE_BYTES),
             view_bytes_max: limits.view_bytes_max.unwrap_or(limits::VIEW_BYTES),
             log_lines_per_second: limits.log_lines_per_second.unwrap_or(limits::GUEST_LOG_LINES_PER_SECOND),
+        }
+    }
+
+    /// The same, as the operator would write them.
+    pub fn limits(&self) -> PluginLimits {
+        PluginLimits {
+            memory_bytes_max: Some(self.memory_bytes_max),
+            fuel_per_call: Some(self.fuel_per_call),
+            cpu_ms_per_call: Some(self.cpu_ms_per_call),
+            call_timeout_ms: Some(self.call_timeout_ms),
+            instances_max: Some(self.instances_max),
+            queue_calls_max: Some(self.queue_calls_max),
+            output_bytes_max: Some(self.output_bytes_max),
+            response_bytes_max: Some(self.response_bytes_max),
+            view_bytes_max: Some(self.view_bytes_max),
+            log_lines_per_second: Some(self.log_lines_per_second),
         }
     }
 }

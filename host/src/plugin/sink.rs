@@ -29,7 +29,7 @@ impl Sink {
 
     /// Asks whether a consumer's configuration is acceptable.
     pub async fn check(&self, target: &Target) -> Result<Result<(), Refusal>, PluginError> {
-        self.generation.settle(0, self.try_check(target).await)
+        self.generation.call("check", 0, self.try_check(target)).await
     }
 
     async fn try_check(&self, target: &Target) -> Result<Result<(), Refusal>, Fault> {
@@ -46,7 +46,7 @@ impl Sink {
 
     /// Delivers a batch: some events from the first, and a word about the one after them.
     pub async fn deliver(&self, target: &Target, batch: &[Event]) -> Result<Receipt, PluginError> {
-        self.generation.settle(batch.len(), self.try_deliver(target, batch).await)
+        self.generation.call("deliver", batch.len(), self.try_deliver(target, batch)).await
     }
 
     async fn try_deliver(&self, target: &Target, batch: &[Event]) -> Result<Receipt, Fault> {

@@ -171,9 +171,10 @@ impl Slot {
         };
         self.state = State::RolledBack;
         self.reason = Some(format!("plugin '{name}' {version} was rolled back: {why}"));
-        self.memory.refused.insert(failed.generation.id.digest.clone());
+        self.memory.refuse(failed.generation.id.digest.clone());
         let PluginId { version, digest, .. } = previous.generation.id.clone();
         self.memory.keep(Kept { generation: previous.number, version, digest, since_ms: previous.since_ms });
+        previous.generation.pool.reopen();
         self.serving = Some(previous);
         self.probation = None;
         failed.generation.pool.drain();
@@ -199,7 +200,7 @@ impl Slot {
             replay: self.replay.clone(),
             serving: self.serving.as_ref().map(|active| active.generation.serving(active.number, active.since_ms)),
             kept: self.memory.kept.clone(),
-            refused: self.memory.refused.iter().cloned().collect(),
+            refused: self.memory.refused.clone(),
         }
     }
 }

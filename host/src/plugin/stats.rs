@@ -21,7 +21,6 @@ pub(super) struct Stats {
     /// Faults that are the guest's.
     faulty: AtomicU64,
     faults: [AtomicU64; FAULTS.len()],
-    entries: AtomicU64,
     time_ns: AtomicU64,
     latency: [AtomicU64; LATENCY_BOUNDS_US.len() + 1],
     wait_ns: AtomicU64,
@@ -60,27 +59,32 @@ impl Stats {
         let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let bucket = LATENCY_BOUNDS_US.partition_point(|bound| *bound < micros);
         self.latency[bucket].fetch_add(1, Ordering::Relaxed);
-        self.entries.fetch_add(1, Ordering::Relaxed);
         self.time_ns.fetch_add(nanos(time), Ordering::Relaxed);
-        self.fuel.fetch_add(fuel, Ordering::Relaxed);
-        self.memory_bytes_peak.fetch_max(memory_bytes, Ordering::Relaxed);
+        if fuel > 0 {
+            self.fuel.fetch_add(fuel, Ordering::Relaxed);
+        }
+        // Rarely so, and a look costs less than a change.
+        if memory_bytes > self.memory_bytes_peak.load(Ordering::Relaxed) {
+            self.memory_bytes_peak.fetch_max(memory_bytes, Ordering::Relaxed);
+        }
     }
 
     pub fn waited(&self, time: Duration) {
         self.wait_ns.fetch_add(nanos(time), Ordering::Relaxed);
     }
 
-    /// One call of another room, and how it ended.
-    pub fn called(&self, events: usize, fault: Option<&Fault>) {
-        self.calls.fetch_add(1, Ordering::Relaxed);
+    /// One call of another room, and how it ended. Gives how many there were, with this one.
+    pub fn called(&self, events: usize, fault: Option<&Fault>) -> u64 {
+        let calls = self.calls.fetch_add(1, Ordering::Relaxed) + 1;
         self.events.fetch_add(events as u64, Ordering::Relaxed);
-        let Some(fault) = fault else { return };
+        let Some(fault) = fault else { return calls };
         if fault.is_the_guests() {
             self.faulty.fetch_add(1, Ordering::Relaxed);
         }
         if let Some(index) = FAULTS.iter().position(|word| *word == fault.word()) {
             self.faults[index].fetch_add(1, Ordering::Relaxed);
         }
+        calls
     }
 
     /// How many calls there were, and how many of them failed by the guest's fault.
@@ -97,7 +101,7 @@ impl Stats {
             calls: get(&self.calls),
             events,
             faults: faults.filter(|(_, count)| *count > 0).collect(),
-            entries: get(&self.entries),
+            entries: latency.iter().sum(),
             time_us: get(&self.time_ns) / 1_000,
             p50_us: quantile(&latency, 50),
             p99_us: quantile(&latency, 99),
@@ -147,7 +151,7 @@ mod tests {
             Fault::Busy(1),
             Fault::Suspended { faults: 1, seconds: 1 },
         ];
-        faults.iter().for_each(|fault| stats.called(2, Some(fault)));
+        let calls: Vec<u64> = faults.iter().map(|fault| stats.called(2, Some(fault))).collect();
         stats.called(5, None);
         (0..98).for_each(|_| stats.entered(Duration::from_micros(9), 50, 1 << 20));
         (0..2).for_each(|_| stats.entered(Duration::from_millis(2), 50, 2 << 20));
@@ -157,7 +161,7 @@ mod tests {
         assert_eq!((read.calls, read.events, stats.counts()), (12, 27, (12, 8)));
         assert_eq!((read.p50_us, read.p99_us), (Some(10), Some(3_000)));
         assert_eq!((read.fuel_per_event, read.memory_bytes_peak), (Some(185), 2 << 20));
-        assert_eq!(read.latency.iter().sum::<u64>(), read.entries);
+        assert_eq!((read.entries, calls), (101, (1..=11).collect()));
         assert_eq!(Stats::default().read(), CallStats { latency: vec![0; 15], ..CallStats::default() });
     }
 }

@@ -28,7 +28,7 @@ impl Upcaster {
 
     /// The same events in their newest form; those that changed are signed.
     pub async fn upcast(&self, batch: &[Event]) -> Result<Result<Vec<Event>, Refusal>, PluginError> {
-        self.generation.settle(batch.len(), self.try_upcast(batch).await)
+        self.generation.call("upcast", batch.len(), self.try_upcast(batch)).await
     }
 
     pub(super) async fn try_upcast(&self, batch: &[Event]) -> Result<Result<Vec<Event>, Refusal>, Fault> {

@@ -40,7 +40,7 @@ impl Validator {
     /// Asks whether a setting is acceptable. Nothing remembers it: the instance that was asked is thrown away, because
     /// the setting may be refused by someone else, or never stored.
     pub async fn configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, PluginError> {
-        self.generation.settle(0, self.try_configure(setting).await)
+        self.generation.call("configure", 0, self.try_configure(setting)).await
     }
 
     async fn try_configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
@@ -54,7 +54,7 @@ impl Validator {
         settings: &[Arc<TopicSetting>],
         batch: &[&NewEvent],
     ) -> Result<Vec<Verdict>, PluginError> {
-        self.generation.settle(batch.len(), self.try_validate(settings, batch).await)
+        self.generation.call("validate", batch.len(), self.try_validate(settings, batch)).await
     }
 
     pub(super) async fn try_validate(

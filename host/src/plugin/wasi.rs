@@ -36,7 +36,35 @@ pub(super) fn context(world: Option<&World>, reporter: &Arc<Reporter>, last_word
 const SEED: u64 = 0x5745_4952;
 
 /// The newest line that a guest printed to stderr.
-pub(super) type LastWords = Arc<Mutex<String>>;
+#[derive(Clone, Default)]
+pub(super) struct LastWords(Arc<(AtomicBool, Mutex<String>)>);
+
+impl LastWords {
+    /// A Rust panic prints its place first and then its message; a hint about backtraces says nothing.
+    fn say(&self, line: &str) {
+        let mut words = lock(&self.0.1);
+        if line.starts_with("note:") || words.len() + line.len() >= GUEST_LOG_LINE_BYTES_MAX {
+            return;
+        }
+        if !words.is_empty() {
+            words.push(' ');
+        }
+        words.push_str(line);
+        self.0.0.store(true, Ordering::Relaxed);
+    }
+
+    pub fn forget(&self) {
+        // Most calls say nothing.
+        if self.0.0.load(Ordering::Relaxed) {
+            self.0.0.store(false, Ordering::Relaxed);
+            lock(&self.0.1).clear();
+        }
+    }
+
+    pub fn get(&self) -> String {
+        lock(&self.0.1).clone()
+    }
+}
 
 /// Clock and randomness for pure kinds. Every call begins with the same dice, and at the time of its events; the clock moves
 /// a microsecond whenever it is read, so that code which waits for time to pass ends, at the same place each time.
@@ -52,7 +80,8 @@ impl World {
     pub fn begin(&self, time_ms: u64) {
         self.now_us.store(time_ms.saturating_mul(1_000), Ordering::Relaxed);
         // Most guests never throw them.
-        if self.thrown.swap(false, Ordering::Relaxed) {
+        if self.thrown.load(Ordering::Relaxed) {
+            self.thrown.store(false, Ordering::Relaxed);
             *lock(&self.dice) = None;
         }
     }
@@ -119,14 +148,7 @@ impl Printer {
             // A guest prints to stderr by habit; only what it logs itself has a level.
             self.reporter.line(tracing::Level::INFO, &text);
             if let Some(last) = &self.last_words {
-                let mut last = lock(last);
-                // A Rust panic prints its place first and then its message; a hint about backtraces says nothing.
-                if !text.starts_with("note:") && last.len() + text.len() < GUEST_LOG_LINE_BYTES_MAX {
-                    if !last.is_empty() {
-                        last.push(' ');
-                    }
-                    last.push_str(text.trim());
-                }
+                last.say(text.trim());
             }
         }
         line.clear();

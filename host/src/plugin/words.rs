@@ -3,8 +3,10 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use serde::Serialize;
+use serde_json::Value;
 use std::sync::Arc;
 
+use super::sidecar::PluginLimits;
 use super::{CallStats, Kept, OnTrap, Replay};
 use crate::model::{Event, Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, TopicName};
 
@@ -233,6 +235,7 @@ pub enum State {
 
 /// One plugin as `GET /plugins` shows it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct PluginStatus {
     pub name: String,
     pub state: State,
@@ -254,6 +257,7 @@ pub struct PluginStatus {
 
 /// The generation that answers calls.
 #[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Serving {
     pub kind: Kind,
     /// What the component calls itself.
@@ -271,6 +275,12 @@ pub struct Serving {
     /// It failed too often; nobody calls it for so many seconds more.
     pub suspended_s: Option<u64>,
     pub on_trap: OnTrap,
+    /// Events that it wants to see, and what its state and config are, as the component says.
+    pub interests: Vec<Interest>,
+    pub state_version: u32,
+    pub config_schema: Option<Value>,
+    /// What one call and one instance may use up: the operator's numbers, or the defaults.
+    pub limits: PluginLimits,
     pub instances: usize,
     pub stats: CallStats,
     /// What the component asks for, and what the operator gives, as short texts (`http POST *`).
@@ -339,7 +349,8 @@ pub enum HttpError {
 }
 
 /// A set of topics and event types that a plugin asks to see. Empty lists mean all.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Interest {
     pub topics: Vec<String>,
     pub event_types: Vec<String>,

@@ -117,19 +117,7 @@ impl Workpiece {
 
     /// The limits of its calls, all settled.
     pub fn limits(&self) -> PluginLimits {
-        let bounds = &self.role.generation().pool.blueprint.bounds;
-        PluginLimits {
-            memory_bytes_max: Some(bounds.memory_bytes_max),
-            fuel_per_call: Some(bounds.fuel_per_call),
-            cpu_ms_per_call: Some(bounds.cpu_ms_per_call),
-            call_timeout_ms: Some(bounds.call_timeout_ms),
-            instances_max: Some(bounds.instances_max),
-            queue_calls_max: Some(bounds.queue_calls_max),
-            output_bytes_max: Some(bounds.output_bytes_max),
-            response_bytes_max: Some(bounds.response_bytes_max),
-            view_bytes_max: Some(bounds.view_bytes_max),
-            log_lines_per_second: Some(bounds.log_lines_per_second),
-        }
+        self.role.generation().pool.blueprint.bounds.limits()
     }
 
     /// Each wish with what meets it.

@@ -64,9 +64,9 @@ async fn files_of_every_kind_come_and_go_and_every_answer_is_accounted_for() {
 /// The ratio of the two p99 is for the soak: a test machine is never quiet.
 #[tokio::test(flavor = "multi_thread")]
 async fn hostile_components_are_refused_or_contained_while_publishers_go_on() {
-    let report = hostile(options(), 21, std::time::Duration::from_secs(2)).await;
+    let report = hostile(options(), 1, std::time::Duration::from_secs(1)).await;
     println!("{report:#?}");
-    assert_eq!(report.refused.len(), 21);
+    assert!(report.refused.len() >= 22 && !report.sinks.is_empty());
 }
 
 /// All kinds and languages are for the soak: some of their tools are installed from the network.

@@ -1,7 +1,11 @@
 //! The plugin directory, as operators use it: put in, replace, break, mend, rename, remove.
 
-use std::sync::Arc;
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
+
+use serde_json::json;
+use tracing_subscriber::fmt::format::FmtSpan;
 
 use super::guests::{self, LOOP, NO, REFUSE, TRAP, moods};
 use super::house::{House, Stage, events, recorded, setting};
@@ -49,6 +53,58 @@ async fn a_new_file_takes_over_while_old_calls_end_on_the_old_one() {
     let events = events(1);
     assert_eq!(old.id().version, "1.0.0");
     assert_eq!(old.validate(&[], &[&events[0]]).await.expect("verdicts"), [Verdict::Accept]);
+    assert_eq!(old.generation.pool.alive(), 0, "a generation that serves no more keeps no instance");
+}
+
+#[tokio::test]
+async fn what_an_operator_wants_to_know_of_a_plugin_is_shown() {
+    let house = House::new().await;
+    house.put("mood.toml", "[limits]\nmemory_bytes_max = 8388608\n");
+    house.put("mood.wasm", guest("1.0.0"));
+    house.until_serving("mood", 1).await;
+    let shown = serde_json::to_value(house.status("mood")).expect("JSON");
+    let serving = &shown["serving"];
+    assert_eq!(
+        (&serving["limits"]["memoryBytesMax"], &serving["limits"]["fuelPerCall"]),
+        (&json!(8_388_608), &json!(1_000_000_000))
+    );
+    assert_eq!(
+        (&serving["interests"], &serving["stateVersion"], &serving["onTrap"]),
+        (&json!([]), &json!(0), &json!("reject"))
+    );
+}
+
+#[tokio::test]
+async fn every_call_is_a_span_for_whoever_looks_at_spans() {
+    let house = House::new().await;
+    house.put("mood.wasm", guest("1.0.0"));
+    house.until_serving("mood", 1).await;
+    let (validator, events) = (house.validator("mood"), events(2));
+    let (lines, writer) = lines();
+    let spans = tracing_subscriber::fmt().with_max_level(tracing::Level::DEBUG).with_span_events(FmtSpan::CLOSE);
+    let looking = tracing::subscriber::set_default(spans.with_ansi(false).with_writer(writer).finish());
+    validator.validate(&[], &[&events[0], &events[1]]).await.expect("verdicts");
+    drop(looking);
+    let lines = String::from_utf8(lines.lock().expect("lines").clone()).expect("UTF-8");
+    let span = "plugin{name=\"mood\" version=\"1.0.0\" function=\"validate\" events=2}";
+    assert!(lines.contains(span) && lines.contains("time.busy="), "{lines}");
+}
+
+/// What is written, and a writer for a subscriber.
+fn lines() -> (Arc<Mutex<Vec<u8>>>, impl Fn() -> Box<dyn Write> + Send + Sync + 'static) {
+    struct Lines(Arc<Mutex<Vec<u8>>>);
+    impl Write for Lines {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("lines").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+    let lines = Arc::<Mutex<Vec<u8>>>::default();
+    let writer = lines.clone();
+    (lines, move || Box::new(Lines(writer.clone())))
 }
 
 #[tokio::test]

@@ -42,6 +42,7 @@ pub fn describe(name: &str) -> Manifest {
     act("describe");
     match behaviour() {
         "empty-name" => Manifest::new("", version()),
+        "config-schema" => Manifest::new(name, version()).config_schema("{\"type\":"),
         "interest" => Manifest::new(name, version()).interest(&["seen*"], &[]),
         "state-2" => Manifest::new(name, version()).state_version(2),
         _ => Manifest::new(name, version()).description("Misbehaves as a test asks it to"),
