@@ -6,7 +6,7 @@
 
 use std::num::NonZero;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::thread::available_parallelism;
 
 use rayon::{ThreadPool, ThreadPoolBuildError, ThreadPoolBuilder};
@@ -16,6 +16,7 @@ use thread_priority::unix::{
 };
 use tokio::sync::oneshot;
 
+use super::reporter::lock;
 use super::{LoadError, PluginsError};
 
 const THREAD: &str = "weir-compile";
@@ -35,7 +36,7 @@ impl Workshop {
     /// Goes on with threads that wait for everybody else. Those of before end with what they do.
     pub fn step_back(&self) {
         match pool(cores().saturating_sub(1).max(1), wait_for_others) {
-            Ok(idle) => *self.pool.lock().unwrap_or_else(PoisonError::into_inner) = idle,
+            Ok(idle) => *lock(&self.pool) = idle,
             Err(error) => tracing::warn!(%error, "plugins are compiled at normal priority"),
         }
     }
@@ -52,7 +53,7 @@ impl Workshop {
             // Nobody waits any more when the server is stopping.
             let _ = answer.send(done);
         };
-        self.pool.lock().unwrap_or_else(PoisonError::into_inner).spawn_fifo(job);
+        lock(&self.pool).spawn_fifo(job);
         wait.await.map_err(|_| LoadError::Compile("the compiling threads have ended; restart the server".into()))?
     }
 }
