@@ -1,7 +1,6 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
 use std::net::SocketAddr;
-use std::num::NonZero;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -16,7 +15,9 @@ use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, SCHEMA_PLUGIN};
 use crate::http::{App, router};
-use crate::plugin::{Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys};
+use crate::plugin::{
+    Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
+};
 use crate::storage::{self, Clock, StorageError};
 
 /// The sample plugins, built from this repository: what works out of the box is a plugin like any other.
@@ -125,9 +126,7 @@ impl Background {
             }
         };
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        // One core is left to requests, whatever guests compute here.
-        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
-        builder.worker_threads(cores.saturating_sub(1).max(1));
+        builder.worker_threads(threads_beside_requests());
         builder.enable_all().thread_name("weir-background").on_thread_start(step_back);
         let runtime = builder.build().map_err(ServerError::Background)?;
         Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })

@@ -17,15 +17,7 @@ pub fn stream(index: usize) -> String {
 }
 
 pub fn new_events(count: usize) -> Result<Vec<NewEvent>, Failure> {
-    let events = events(count)?.into_iter().map(|event| NewEvent {
-        topic: event.topic,
-        stream: event.stream.map(|(stream, _)| stream),
-        event_type: event.event_type,
-        payload: event.payload,
-        tags: event.tags,
-        metadata: event.metadata,
-    });
-    Ok(events.collect())
+    Ok(events(count)?.into_iter().map(NewEvent::from).collect())
 }
 
 pub fn events(count: usize) -> Result<Vec<Event>, Failure> {

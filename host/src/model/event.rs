@@ -69,6 +69,20 @@ impl Event {
     }
 }
 
+/// What was asked for when it was recorded.
+impl From<Event> for NewEvent {
+    fn from(event: Event) -> Self {
+        Self {
+            topic: event.topic,
+            stream: event.stream.map(|(stream, _)| stream),
+            event_type: event.event_type,
+            payload: event.payload,
+            tags: event.tags,
+            metadata: event.metadata,
+        }
+    }
+}
+
 /// The public name of an event: `<topic>-<sequence>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EventId {

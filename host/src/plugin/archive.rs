@@ -125,6 +125,12 @@ impl Archive {
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
             Err(error) => return Err(failed(error)),
         };
+        // What a crash left half written.
+        for path in fs::read_dir(dir).map_err(failed)?.flatten().map(|file| file.path()) {
+            if path.extension().is_some_and(|extension| extension == "new") {
+                let _ = fs::remove_file(path);
+            }
+        }
         let unseen = memories.keys().cloned().collect();
         Ok(Self {
             dir: dir.to_owned(),
@@ -298,7 +304,10 @@ mod tests {
         let archive = Archive::open(dir.path()).expect("an archive");
         drop(archive.keep(&name, bytes));
         archive.remember(1, [("p".to_owned(), memory.clone())].into());
+        let half = dir.path().join(format!("{name}.wasm.0.new"));
+        fs::write(&half, b"a comp").expect("a file");
         let archive = Archive::open(dir.path()).expect("an archive");
+        assert!(!half.exists());
         assert_eq!((archive.recall("p"), archive.recall("q")), (memory, Memory::default()));
         assert_eq!(archive.fetch(&name).expect("the bytes"), bytes);
         fs::write(dir.path().join(format!("{name}.wasm")), b"damaged").expect("a file");

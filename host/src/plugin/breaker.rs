@@ -63,10 +63,8 @@ impl Breaker {
         let fresh = |window: &Window| window.start.elapsed() <= Duration::from_millis(FAULT_WINDOW_MS);
         let before = calls.saturating_sub(1);
         let new = || Window { start: Instant::now(), before, faults: 0, until: None };
-        let window = match window.take().filter(fresh) {
-            Some(known) => window.insert(known),
-            None => window.insert(new()),
-        };
+        let known = window.take().filter(fresh);
+        let window = window.insert(known.unwrap_or_else(new));
         window.faults += 1;
         let mostly = u64::from(window.faults) > calls.saturating_sub(window.before) / 2;
         if window.faults >= self.budget && mostly && window.until.is_none() {

@@ -70,6 +70,7 @@ pub use words::{
     TopicSetting, Verdict,
 };
 pub use workbench::{Wish, Workbench, Workpiece};
+pub use workshop::threads_beside_requests;
 
 /// Unix milliseconds: for people and for sinks, never for a decision.
 fn now_ms() -> u64 {

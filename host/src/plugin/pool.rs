@@ -3,7 +3,7 @@
 //! **Invariant:** an instance comes back only after a call that ended well. Whoever drops its seat otherwise (trap,
 //! timeout, wrong answer, a request that was given up) leaves the instance to die, and a fresh one is made in its place.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -16,11 +16,16 @@ use crate::model::limits::INSTANCE_CALLS_MAX;
 pub(super) struct Pool {
     me: Weak<Pool>,
     pub blueprint: Blueprint,
-    idle: Mutex<Vec<Instance>>,
+    idle: Mutex<Idle>,
     turns: Semaphore,
     waiting: AtomicUsize,
-    /// Its generation serves no more: what still comes back is not kept.
-    drained: AtomicBool,
+}
+
+#[derive(Default)]
+struct Idle {
+    instances: Vec<Instance>,
+    /// The generation serves no more: nothing is kept in reserve.
+    drained: bool,
 }
 
 /// The right to use one instance. Give it back with `Seat::keep`; to drop it is to discard the instance.
@@ -39,7 +44,6 @@ impl Pool {
             idle: Mutex::default(),
             turns,
             waiting: AtomicUsize::new(0),
-            drained: AtomicBool::new(false),
         })
     }
 
@@ -50,7 +54,7 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => self.queue().await?,
         };
-        let idle = lock(&self.idle).pop();
+        let idle = lock(&self.idle).instances.pop();
         let mut seat = Seat { pool: self, _turn: turn, kept: false };
         let instance = match idle {
             Some(instance) => instance,
@@ -90,7 +94,7 @@ impl Pool {
 
     /// Makes instances until so many are idle, or as many exist as may.
     pub async fn warm(&self, instances: usize) -> Result<(), StartError> {
-        while lock(&self.idle).len() < instances && self.add().await? {}
+        while lock(&self.idle).instances.len() < instances && self.add().await? {}
         Ok(())
     }
 
@@ -101,24 +105,34 @@ impl Pool {
             return Ok(false);
         }
         let instance = self.blueprint.instance().await?;
-        lock(&self.idle).push(instance);
-        Ok(true)
+        Ok(self.put(instance))
+    }
+
+    /// Puts an instance in reserve, or lets it go when nothing is kept any more.
+    fn put(&self, instance: Instance) -> bool {
+        let mut idle = lock(&self.idle);
+        if idle.drained {
+            // Not under the lock: to let go of an instance takes time.
+            drop(idle);
+            return false;
+        }
+        idle.instances.push(instance);
+        true
     }
 
     /// Lets the idle ones go, and later those that are busy. Calls that come all the same make new ones.
     pub fn drain(&self) {
-        self.drained.store(true, Ordering::Relaxed);
-        lock(&self.idle).clear();
+        *lock(&self.idle) = Idle { instances: Vec::new(), drained: true };
     }
 
     /// Its generation serves again.
     pub fn reopen(&self) {
-        self.drained.store(false, Ordering::Relaxed);
+        lock(&self.idle).drained = false;
     }
 
     /// Instances that exist now, idle or busy. One on its way between the two may count twice for a moment.
     pub fn alive(&self) -> usize {
-        self.busy() + lock(&self.idle).len()
+        self.busy() + lock(&self.idle).instances.len()
     }
 
     fn busy(&self) -> usize {
@@ -127,7 +141,7 @@ impl Pool {
 
     /// Replaces a discarded instance in the background, so that the next call finds a warm one.
     fn refill(&self) {
-        if self.drained.load(Ordering::Relaxed) {
+        if lock(&self.idle).drained {
             return;
         }
         let (Some(pool), Ok(runtime)) = (self.me.upgrade(), tokio::runtime::Handle::try_current()) else { return };
@@ -143,10 +157,7 @@ impl Pool {
 impl Seat<'_> {
     /// Puts the instance back for the next call, or replaces it when it has served its time.
     pub fn keep(mut self, instance: Instance) {
-        if instance.calls < INSTANCE_CALLS_MAX && !self.pool.drained.load(Ordering::Relaxed) {
-            lock(&self.pool.idle).push(instance);
-            self.kept = true;
-        }
+        self.kept = instance.calls < INSTANCE_CALLS_MAX && self.pool.put(instance);
     }
 }
 

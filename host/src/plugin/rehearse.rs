@@ -125,7 +125,7 @@ async fn validate(
     events: Vec<Event>,
     replay: &mut Replay,
 ) -> Result<(), Fault> {
-    let (ids, mut asked): (Vec<_>, Vec<_>) = events.into_iter().map(|event| (event.id(), asked_for(event))).unzip();
+    let (ids, mut asked): (Vec<_>, Vec<NewEvent>) = events.into_iter().map(|event| (event.id(), event.into())).unzip();
     if asked.is_empty() {
         // The smallest event there is, so that a validator that fails at its first call is found before it serves.
         asked.extend(probe(topic));
@@ -202,17 +202,6 @@ async fn evolve(
     let before = old.try_evolve(None, &events).await.map_or_else(|fault| fault.to_string(), text);
     replay.compare(|| format!("{topic} {stream}"), before, after);
     Ok(())
-}
-
-fn asked_for(event: Event) -> NewEvent {
-    NewEvent {
-        topic: event.topic,
-        stream: event.stream.map(|(stream, _)| stream),
-        event_type: event.event_type,
-        payload: event.payload,
-        tags: event.tags,
-        metadata: event.metadata,
-    }
 }
 
 fn probe(topic: &TopicName) -> Option<NewEvent> {

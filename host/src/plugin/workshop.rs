@@ -35,7 +35,7 @@ impl Workshop {
 
     /// Goes on with threads that wait for everybody else. Those of before end with what they do.
     pub fn step_back(&self) {
-        match pool(cores().saturating_sub(1).max(1), wait_for_others) {
+        match pool(threads_beside_requests(), wait_for_others) {
             Ok(idle) => *lock(&self.pool) = idle,
             Err(error) => tracing::warn!(%error, "plugins are compiled at normal priority"),
         }
@@ -60,6 +60,11 @@ impl Workshop {
 
 fn cores() -> usize {
     available_parallelism().map_or(1, NonZero::get)
+}
+
+/// Threads for what is not a request: one less than there are cores, so that one core is left to requests.
+pub fn threads_beside_requests() -> usize {
+    cores().saturating_sub(1).max(1)
 }
 
 /// Niceness would not do: a thread of any niceness keeps its core for some milliseconds from one that wakes up. One of

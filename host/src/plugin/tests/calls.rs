@@ -206,6 +206,7 @@ async fn instances_made_in_reserve_are_never_more_than_the_limit() {
     let pool = &validator.generation.pool;
     for _ in 0..200 {
         pool.drain();
+        pool.reopen();
         // The instance that was asked is thrown away, and one takes its place in the background while others are made here.
         let _ = validator.configure(&setting(1)).await;
         assert!(pool.warm(2).await.is_ok());

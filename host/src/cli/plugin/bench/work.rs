@@ -39,7 +39,7 @@ impl Work<'_> {
     async fn call(&self, batch: &[Event], view: &Arc<BenchView>) -> Result<Duration, Failure> {
         let base: Arc<dyn ViewBase> = view.clone();
         if let Some(validator) = self.piece.validator() {
-            let new: Vec<NewEvent> = batch.iter().map(asked_for).collect();
+            let new: Vec<NewEvent> = batch.iter().cloned().map(NewEvent::from).collect();
             let new: Vec<&NewEvent> = new.iter().collect();
             let started = Instant::now();
             let verdicts = validator.validate(&[], &new).await;
@@ -133,16 +133,5 @@ impl ViewBase for BenchView {
 
     fn bytes(&self) -> u64 {
         self.0.read().unwrap_or_else(PoisonError::into_inner).1
-    }
-}
-
-fn asked_for(event: &Event) -> NewEvent {
-    NewEvent {
-        topic: event.topic.clone(),
-        stream: event.stream.as_ref().map(|(stream, _)| stream.clone()),
-        event_type: event.event_type.clone(),
-        payload: event.payload.clone(),
-        tags: event.tags.clone(),
-        metadata: event.metadata.clone(),
     }
 }
