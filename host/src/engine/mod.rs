@@ -11,7 +11,7 @@ mod validate;
 use std::sync::Arc;
 
 pub use error::EngineError;
-pub use publish::Published;
+pub use publish::{Publication, Published};
 pub use read::{Cursor, Selection};
 pub use topics::Topic;
 pub use validate::SCHEMA_PLUGIN;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::{Engine, EngineError, Topic};
-use crate::model::{Condition, EventId, NewEvent, Position, Version};
-use crate::storage::Batch;
+use crate::model::{EventId, IdempotencyKey, NewEvent, Position, Version};
+use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Recalled};
 
 /// Where a published event was put.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -14,25 +14,36 @@ pub struct Published {
     pub version: Option<Version>,
 }
 
+/// What became of a publish request.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Publication {
+    /// In the order of the request.
+    pub events: Vec<Published>,
+    /// The request's idempotency key was known: this is what the first one was answered.
+    pub replayed: bool,
+}
+
 impl Engine {
     /// Publishes events of one store, all or none, in this order. Nothing was written when this fails, except for
-    /// `AppendError::Unknown`.
-    pub async fn publish(
-        &self,
-        mut events: Vec<NewEvent>,
-        conditions: Vec<Condition>,
-    ) -> Result<Vec<Published>, EngineError> {
-        let topics = self.topics_of(&events)?;
-        let Some(first) = topics.first() else { return Ok(Vec::new()) };
+    /// `AppendError::Unknown`. A request that came before is neither validated nor appended again.
+    pub async fn publish(&self, mut batch: Batch) -> Result<Publication, EngineError> {
+        let topics = self.topics_of(&batch.events)?;
+        let Some(first) = topics.first() else { return Ok(Publication::default()) };
         let log = first.store.log.clone();
-        self.validate(&mut events, &topics).await?;
-        let places = log.append(Batch { events, conditions }).await?;
-        let published = topics.iter().zip(places).map(|(topic, place)| Published {
+        let appended = match replay(&*log, batch.key).await? {
+            Some(appended) => appended,
+            None => {
+                self.validate(&mut batch.events, &topics).await?;
+                log.append(batch).await?
+            }
+        };
+        let published = |(topic, place): (&Arc<Topic>, &Place)| Published {
             id: EventId { topic: topic.name.clone(), sequence: place.sequence },
             position: place.position,
             version: place.version,
-        });
-        Ok(published.collect())
+        };
+        let events = topics.iter().zip(&appended.places).map(published).collect();
+        Ok(Publication { events, replayed: appended.replayed })
     }
 
     /// The topic of each event. All must exist and share a store.
@@ -56,5 +67,15 @@ impl Engine {
             topics.push(topic);
         }
         Ok(topics)
+    }
+}
+
+/// The places of a request that was appended before: it may not be valid any more, and need not be.
+async fn replay(log: &dyn EventLog, key: Option<IdempotencyKey>) -> Result<Option<Appended>, EngineError> {
+    let Some(key) = key else { return Ok(None) };
+    match log.recall(&key.key).await? {
+        Some(Recalled { request, places }) if request == key.request => Ok(Some(Appended { places, replayed: true })),
+        Some(_) => Err(AppendError::KeyReused.into()),
+        None => Ok(None),
     }
 }

@@ -133,7 +133,7 @@ impl EventBody<'_> {
         let condition = match (self.expected_version.and_then(|expected| expected.0), &stream) {
             (None, _) => None,
             (Some(expected), Some(stream)) => {
-                Some(Condition { topic: topic.clone(), stream: stream.clone(), expected })
+                Some(Condition::Stream { topic: topic.clone(), stream: stream.clone(), expected })
             }
             (Some(_), None) => return Err(invalid_event("expectedVersion needs a stream; add one, or leave it out")),
         };

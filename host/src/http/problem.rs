@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::delivery::ConsumerError;
 use crate::engine::EngineError;
-use crate::model::{Conflict, NameError};
+use crate::model::{Condition, Conflict, EventType, Expected, NameError, Tag};
 use crate::plugin::{PluginError, Refusal};
 use crate::storage::AppendError;
 
@@ -144,6 +144,10 @@ fn append_error(error: AppendError) -> Problem {
             let conditions: Vec<Value> = conflicts.iter().map(condition).collect();
             Problem::new(StatusCode::CONFLICT, "CONFLICT", detail).with("conditions", conditions.into())
         }
+        AppendError::KeyReused => {
+            let detail = "the Idempotency-Key was used for another request; a new request needs a key of its own";
+            Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", detail)
+        }
         AppendError::Busy { .. } => Problem::unavailable("BUSY", detail, 1),
         AppendError::Full { .. } => {
             let mut problem = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", detail);
@@ -162,13 +166,21 @@ fn append_error(error: AppendError) -> Problem {
 
 fn condition(conflict: &Conflict) -> Value {
     let Conflict { condition, actual } = conflict;
-    let expected = match condition.expected {
-        crate::model::Expected::Exactly(version) => version.into(),
-        other => Value::String(other.to_string()),
-    };
-    json!({
-        "topic": condition.topic.as_str(), "stream": condition.stream.as_str(), "expected": expected, "actual": actual
-    })
+    match condition {
+        Condition::Stream { topic, stream, expected } => {
+            let expected = match expected {
+                Expected::Exactly(version) => (*version).into(),
+                other => Value::String(other.to_string()),
+            };
+            json!({ "topic": topic.as_str(), "stream": stream.as_str(), "expected": expected, "actual": actual })
+        }
+        Condition::Query { filter, after } => {
+            let types: Vec<&str> = filter.types.iter().map(EventType::as_str).collect();
+            let tags: Vec<&str> = filter.tags.iter().map(Tag::as_str).collect();
+            json!({ "query": { "types": types, "tags": tags }, "expected": { "after": after }, "actual": actual })
+        }
+        Condition::Head(position) => json!({ "head": true, "expected": position, "actual": actual }),
+    }
 }
 
 fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {

@@ -12,7 +12,7 @@ use super::event_body::{EventBody, StreamEventBody, invalid_event};
 use super::problem::Problem;
 use crate::engine::{EngineError, Published};
 use crate::model::{Condition, Expected, NewEvent, StreamName, TopicName, limits};
-use crate::storage::AppendError;
+use crate::storage::{AppendError, Batch};
 
 const ARRAY: &str = "Request body must be a non-empty array of events";
 
@@ -20,11 +20,11 @@ const ARRAY: &str = "Request body must be a non-empty array of events";
 pub async fn post_events(State(app): State<App>, body: Body) -> Result<Response, Problem> {
     let (events, conditions) = parse(&body, None)?;
     // Here an unknown topic is the event's fault, not the path's.
-    let published = app.engine.publish(events, conditions).await.map_err(|error| match error {
+    let published = app.engine.publish(Batch { events, conditions, key: None }).await.map_err(|error| match error {
         EngineError::TopicUnknown(_) => Problem::from(error).with_status(StatusCode::BAD_REQUEST),
         error => error.into(),
     })?;
-    Ok(created(&published))
+    Ok(created(&published.events))
 }
 
 /// `POST /topics/{t}/events`
@@ -35,7 +35,7 @@ pub async fn post_topic_events(
 ) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&topic)?)?;
     let (events, conditions) = parse(&body, Some(&topic.name))?;
-    Ok(created(&app.engine.publish(events, conditions).await?))
+    Ok(created(&app.engine.publish(Batch { events, conditions, key: None }).await?.events))
 }
 
 fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
@@ -131,8 +131,12 @@ async fn append(
     };
     let event: StreamEventBody<'_> = body.json(invalid_event)?;
     let event = event.into_event(&body.0, topic.name.clone(), stream)?;
-    let published = app.engine.publish(vec![event], condition.into_iter().collect()).await.map_err(not_next)?;
-    let event = &published[0];
+    let published = app
+        .engine
+        .publish(Batch { events: vec![event], conditions: condition.into_iter().collect(), key: None })
+        .await
+        .map_err(not_next)?;
+    let event = &published.events[0];
     Ok(Json(json!({ "eventId": event.id.to_string(), "position": event.position, "version": event.version }))
         .into_response())
 }
@@ -145,7 +149,7 @@ async fn condition(app: &App, topic: &TopicName, stream: &StreamName, text: &str
     let Some(before) = version.checked_sub(1) else {
         return Err(wrong_version(app.engine.stream_version(topic, stream).await?));
     };
-    Ok(Condition { topic: topic.clone(), stream: stream.clone(), expected: Expected::Exactly(before) })
+    Ok(Condition::Stream { topic: topic.clone(), stream: stream.clone(), expected: Expected::Exactly(before) })
 }
 
 fn not_next(error: EngineError) -> Problem {

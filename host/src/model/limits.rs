@@ -21,14 +21,18 @@ pub const EVENT_METADATA_BYTES_MAX: usize = 16 << 10;
 pub const WRITER_QUEUE_BATCHES: usize = 4_096;
 /// Payload and header bytes that one committed group may hold; what is queued beyond that goes into the next group.
 pub const GROUP_BYTES_MAX: usize = 8 << 20;
-/// Size of a write-ahead log segment file, in bytes, unless one group needs more.
+/// Size of a log segment file, in bytes, unless one group needs more.
 pub const SEGMENT_BYTES: u64 = 64 << 20;
-/// Bytes of events in memory at which the background task starts to move them into redb.
+/// Bytes of events in memory at which the background task starts to move them into the index.
 pub const TAIL_FILL_BYTES: usize = 16 << 20;
 /// Bytes of events in memory at which the writer waits for that task.
 pub const TAIL_BYTES_MAX: usize = 128 << 20;
-/// Bytes of events in one redb block.
-pub const BLOCK_BYTES: usize = 256 << 10;
+/// Bytes of log between two entries of the index that say where an event lies: what a lookup reads at least.
+pub const STRETCH_BYTES: u64 = 64 << 10;
+/// Segment files that are kept open to be read.
+pub const SEGMENT_FILES_OPEN: usize = 64;
+/// How long an idempotency key is known at least, in milliseconds.
+pub const IDEMPOTENCY_KEYS_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 /// Bytes of redb's page cache.
 pub const REDB_CACHE_BYTES: usize = 64 << 20;
 /// Bytes of the page cache for records.
@@ -37,8 +41,6 @@ pub const RECORDS_CACHE_BYTES: usize = 8 << 20;
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Positions in one row of redb's index; bounds what a lookup has to decode.
 pub const POSTING_POSITIONS_MAX: usize = 1_024;
-/// Used write-ahead log segment files that are kept to be used again.
-pub const SEGMENT_SPARES_MAX: usize = 4;
 /// Stream heads that the writer remembers (twice as many at most), so that it need not ask redb.
 pub const STREAM_HEADS_CACHED: usize = 65_536;
 /// Record commits that wait for their writer, and that share one transaction; more wait their turn.

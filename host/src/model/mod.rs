@@ -9,7 +9,7 @@ pub mod limits;
 mod names;
 mod read;
 
-pub use condition::{Condition, Conflict, Expected};
+pub use condition::{Condition, Conflict, Expected, IdempotencyKey};
 pub use event::{
     Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
 };

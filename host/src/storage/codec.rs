@@ -8,40 +8,64 @@
 //!  0 format u8 · flags u8 · topic length u8 · stream length u8 (0 = no stream)
 //!  4 length of all bytes u32 · 8 CRC-32 u32 · 12 tags u16 · 14 metadata entries u16
 //! 16 position u64 · 24 sequence u64 · 32 version u64 · 40 time u64, in Unix milliseconds
-//! 48 topic · stream · (length u8, type) · (length u8, tag)… · (length u32, key, length u32, value)… · payload
+//! 48 hash, 32 bytes
+//! 80 topic · stream · (length u8, type) · (length u8, tag)… · (length u32, key, length u32, value)…
+//!    · if flagged: idempotency key, 16 bytes, its request's digest, 16 bytes, events of the batch u32 · payload
 //! ```
+//!
+//! The hash chains a topic's events: SHA-256 of the hash before it (32 zero bytes before the first), bytes 0 to 8, bytes 12
+//! to 48, and the SHA-256 of everything from byte 80 on. Two steps, so that the writer hashes 108 bytes and not the payload.
 
 use bytes::Bytes;
 use crc32fast::Hasher;
+use sha2::{Digest, Sha256};
 
-use super::Place;
-use crate::model::{Event, EventType, Filter, NewEvent, Payload, Position, StreamName, Tag, TopicName};
+use super::{Hash, Place};
+use crate::model::{Event, EventType, Filter, IdempotencyKey, NewEvent, Payload, Position, StreamName, Tag, TopicName};
 
 /// The number of this layout.
-pub const EVENT_FORMAT: u8 = 1;
+pub const EVENT_FORMAT: u8 = 2;
 /// Bytes before the names.
-pub const EVENT_HEADER_BYTES: usize = 48;
+pub const EVENT_HEADER_BYTES: usize = 80;
 
+const HASH_AT: usize = 48;
 const FLAG_JSON: u8 = 1;
+const FLAG_KEYED: u8 = 2;
 
 /// What is wrong with the bytes; the caller knows where they lie.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct Damage(pub &'static str);
 
-/// Appends an event without its place, and answers the checksum of what follows the header. `seal` does the rest.
+/// What was computed of the bytes that follow the header.
+#[derive(Debug, Clone, Copy)]
+pub struct Body {
+    crc: u32,
+    digest: Hash,
+}
+
+/// The idempotency key that a batch was appended with, on the first of its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Keyed {
+    pub key: IdempotencyKey,
+    /// Events in that batch.
+    pub events: u32,
+}
+
+/// Appends an event without its place, and answers what was computed of its body. `seal` does the rest.
 ///
 /// Two steps, because everything that takes time can so be done before the single writer sees the event.
-pub fn encode(event: &NewEvent, out: &mut Vec<u8>) -> Result<u32, Damage> {
+pub fn encode(event: &NewEvent, keyed: Option<Keyed>, out: &mut Vec<u8>) -> Result<Body, Damage> {
     let start = out.len();
     let topic_length = short(event.topic.as_str())?;
     let stream_length = event.stream.as_ref().map_or(Ok(0), |stream| short(stream.as_str()))?;
     let tags = u16::try_from(event.tags.len()).map_err(|_| Damage("more than 65,535 tags"))?;
     let entries = u16::try_from(event.metadata.len()).map_err(|_| Damage("more than 65,535 metadata entries"))?;
-    let (flags, payload) = match &event.payload {
+    let (json, payload) = match &event.payload {
         Payload::Json(bytes) => (FLAG_JSON, bytes),
         Payload::Bytes(bytes) => (0, bytes),
     };
+    let flags = json | if keyed.is_some() { FLAG_KEYED } else { 0 };
     out.extend_from_slice(&[EVENT_FORMAT, flags, topic_length, stream_length, 0, 0, 0, 0, 0, 0, 0, 0]);
     out.extend_from_slice(&tags.to_le_bytes());
     out.extend_from_slice(&entries.to_le_bytes());
@@ -54,23 +78,47 @@ pub fn encode(event: &NewEvent, out: &mut Vec<u8>) -> Result<u32, Damage> {
         put_long(key, out)?;
         put_long(value, out)?;
     }
+    if let Some(Keyed { key, events }) = keyed {
+        out.extend_from_slice(&key.key);
+        out.extend_from_slice(&key.request);
+        out.extend_from_slice(&events.to_le_bytes());
+    }
     out.extend_from_slice(payload);
     let length = u32::try_from(out.len() - start).map_err(|_| Damage("longer than 4 GiB"))?;
     out[start + 4..start + 8].copy_from_slice(&length.to_le_bytes());
-    Ok(crc32fast::hash(&out[start + EVENT_HEADER_BYTES..]))
+    Ok(body(&out[start + EVENT_HEADER_BYTES..]))
 }
 
-/// Gives an encoded event its place and time, and its checksum.
-pub fn seal(event: &mut [u8], body_crc: u32, place: &Place, time_ms: u64) {
+fn body(bytes: &[u8]) -> Body {
+    Body { crc: crc32fast::hash(bytes), digest: Sha256::digest(bytes).into() }
+}
+
+/// Gives an encoded event its place and time, its hash behind that of its topic's last event, and its checksum.
+pub fn seal(event: &mut [u8], body: &Body, place: &Place, time_ms: u64, before: &Hash) -> Hash {
     event[16..24].copy_from_slice(&place.position.to_le_bytes());
     event[24..32].copy_from_slice(&place.sequence.to_le_bytes());
     event[32..40].copy_from_slice(&place.version.unwrap_or(0).to_le_bytes());
     event[40..48].copy_from_slice(&time_ms.to_le_bytes());
-    let crc = header_crc(event, body_crc);
+    let hash = chain(event, &body.digest, before);
+    event[HASH_AT..EVENT_HEADER_BYTES].copy_from_slice(&hash);
+    let crc = header_crc(event, body.crc);
     event[8..12].copy_from_slice(&crc.to_le_bytes());
+    hash
 }
 
-/// The body first, then the header: so the writer only has to run over 44 bytes.
+fn chain(event: &[u8], body_digest: &Hash, before: &Hash) -> Hash {
+    let hasher = Sha256::new().chain_update(before).chain_update(&event[..8]).chain_update(&event[12..HASH_AT]);
+    hasher.chain_update(body_digest).finalize().into()
+}
+
+/// Whether an event's hash is the one that its bytes give behind the hash of its topic's event before.
+/// **Invariant:** the bytes are whole: `View::parse` took them.
+pub fn follows(event: &[u8], before: &Hash) -> bool {
+    let digest = Sha256::digest(&event[EVENT_HEADER_BYTES..]).into();
+    event[HASH_AT..EVENT_HEADER_BYTES] == chain(event, &digest, before)
+}
+
+/// The body first, then the header: so the writer only has to run over 76 bytes.
 fn header_crc(event: &[u8], body_crc: u32) -> u32 {
     let mut hasher = Hasher::new_with_initial(body_crc);
     hasher.update(&event[..8]);
@@ -103,6 +151,9 @@ pub struct View<'a> {
     pub topic: &'a str,
     pub stream: Option<&'a str>,
     pub event_type: &'a str,
+    pub hash: Hash,
+    /// The first event of a batch that came with an idempotency key has it.
+    pub keyed: Option<Keyed>,
     /// Where in the stored bytes the payload starts; it ends with them.
     pub payload_at: usize,
     json: bool,
@@ -137,11 +188,14 @@ impl<'a> View<'a> {
         for _ in 0..metadata.count * 2 {
             rest.sized::<4>()?;
         }
+        let keyed = if bytes[1] & FLAG_KEYED != 0 { Some(rest.keyed()?) } else { None };
         let stream = (!stream.is_empty()).then_some(stream);
+        let mut hash = [0; 32];
+        hash.copy_from_slice(&bytes[HASH_AT..EVENT_HEADER_BYTES]);
         let version = stream.map(|_| number::<8>(bytes, 32));
         let place = Place { position: number::<8>(bytes, 16), sequence: number::<8>(bytes, 24), version };
         let (time_ms, json, payload_at) = (number::<8>(bytes, 40), bytes[1] & FLAG_JSON != 0, rest.at);
-        Ok(Self { place, time_ms, topic, stream, event_type, payload_at, json, tags, metadata })
+        Ok(Self { place, time_ms, topic, stream, event_type, hash, keyed, payload_at, json, tags, metadata })
     }
 
     /// The same answer as `Filter::matches` on the event.
@@ -151,7 +205,7 @@ impl<'a> View<'a> {
             && filter.time_ms.as_ref().is_none_or(|range| range.contains(&self.time_ms))
     }
 
-    fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
+    pub fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
         let mut rest = self.tags.rest;
         (0..self.tags.count).map_while(move |_| rest.sized::<1>().ok())
     }
@@ -217,6 +271,13 @@ impl<'a> Cursor<'a> {
 
     fn text(&mut self, length: usize) -> Result<&'a str, Damage> {
         std::str::from_utf8(self.take(length)?).map_err(|_| Damage("a text that is not UTF-8"))
+    }
+
+    fn keyed(&mut self) -> Result<Keyed, Damage> {
+        let mut key = IdempotencyKey { key: [0; 16], request: [0; 16] };
+        key.key.copy_from_slice(self.take(16)?);
+        key.request.copy_from_slice(self.take(16)?);
+        Ok(Keyed { key, events: number::<4>(self.take(4)?, 0) as u32 })
     }
 
     /// A text after its length of `WIDTH` bytes.

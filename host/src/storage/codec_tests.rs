@@ -15,11 +15,14 @@ fn sample(dice: &mut Dice) -> NewEvent {
     }
 }
 
+const KEYED: Keyed = Keyed { key: IdempotencyKey { key: [1; 16], request: [2; 16] }, events: 3 };
+
 fn stored(event: &NewEvent) -> Vec<u8> {
     let mut bytes = vec![];
-    let crc = encode(event, &mut bytes).expect("encodes");
+    let keyed = event.tags.len().is_multiple_of(2).then_some(KEYED);
+    let body = encode(event, keyed, &mut bytes).expect("encodes");
     let place = Place { position: 7, sequence: 3, version: event.stream.as_ref().map(|_| 2) };
-    seal(&mut bytes, crc, &place, 1234);
+    seal(&mut bytes, &body, &place, 1234, &[9; 32]);
     bytes
 }
 
@@ -33,7 +36,10 @@ fn an_event_comes_back_as_it_was() {
     let mut dice = Dice::new(1);
     for _ in 0..200 {
         let new = sample(&mut dice);
-        let event = decode(&stored(&new)).expect("decodes");
+        let bytes = stored(&new);
+        let view = View::parse(&bytes).expect("parses");
+        assert_eq!(view.keyed, new.tags.len().is_multiple_of(2).then_some(KEYED));
+        let event = decode(&bytes).expect("decodes");
         assert_eq!((event.position, event.sequence, event.time_ms), (7, 3, 1234));
         assert_eq!(event.stream, new.stream.map(|stream| (stream, 2)));
         assert_eq!((event.topic, event.event_type, event.payload), (new.topic, new.event_type, new.payload));
@@ -52,6 +58,21 @@ fn every_flipped_bit_and_every_cut_is_found() {
             bad[at] ^= 1 << bit;
             assert!(View::parse(&bad).is_err(), "bit {bit} of byte {at}");
         }
+    }
+}
+
+/// Who changes an event and its checksum still breaks the chain, whatever byte it was.
+#[test]
+fn a_change_that_fits_its_checksum_is_found_by_the_hash() {
+    let mut dice = Dice::new(6);
+    let bytes = stored(&sample(&mut dice));
+    assert!(follows(&bytes, &[9; 32]) && !follows(&bytes, &[8; 32]));
+    for at in (0..bytes.len()).filter(|at| !(8..12).contains(at)) {
+        let mut bad = bytes.clone();
+        bad[at] ^= 1;
+        let crc = header_crc(&bad, crc32fast::hash(&bad[EVENT_HEADER_BYTES..]));
+        bad[8..12].copy_from_slice(&crc.to_le_bytes());
+        assert!(!follows(&bad, &[9; 32]), "byte {at}");
     }
 }
 

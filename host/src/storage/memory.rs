@@ -10,9 +10,13 @@ use tokio::sync::watch;
 
 use super::page::{PageBuilder, Span};
 use super::{
-    AppendError, Batch, Change, Clock, EventLog, Expect, Place, Record, Records, RecordsError, StorageError, Store,
+    AppendError, Appended, Batch, Change, Clock, EventLog, Expect, Hash, Place, Recalled, Record, Records,
+    RecordsError, StorageError, Store, Tip, codec,
 };
-use crate::model::{Conflict, Event, NewEvent, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
+use crate::model::{
+    Condition, Conflict, Event, IdempotencyKey, NewEvent, Page, Position, Read, Scope, Sequence, StreamName, TopicName,
+    Version,
+};
 
 /// A store that forgets everything when it is dropped.
 pub fn open(clock: Clock) -> Store {
@@ -31,6 +35,9 @@ struct State {
     /// The event at position n is `events[n - 1]`.
     events: Vec<Event>,
     topics: HashMap<TopicName, Vec<Position>>,
+    hashes: HashMap<TopicName, Hash>,
+    /// Never forgotten, as nothing else is.
+    keys: HashMap<[u8; 16], Recalled>,
     streams: HashMap<(TopicName, StreamName), Vec<Position>>,
     closed: bool,
 }
@@ -40,27 +47,55 @@ impl State {
         self.streams.get(&(topic.clone(), stream.clone())).map_or(0, |positions| positions.len() as Version)
     }
 
-    fn conflicts(&self, batch: &Batch) -> Vec<Conflict> {
-        let actual = |condition: &crate::model::Condition| self.version(&condition.topic, &condition.stream);
-        let conflict =
-            |condition: &crate::model::Condition| Conflict { condition: condition.clone(), actual: actual(condition) };
-        batch.conditions.iter().filter(|c| !c.expected.holds(actual(c))).map(conflict).collect()
+    /// What a condition looks at. See `Conflict::actual`.
+    fn actual(&self, condition: &Condition) -> u64 {
+        match condition {
+            Condition::Stream { topic, stream, .. } => self.version(topic, stream),
+            Condition::Query { filter, .. } => {
+                self.events.iter().rev().find(|event| filter.matches(event)).map_or(0, |event| event.position)
+            }
+            Condition::Head(_) => self.events.len() as u64,
+        }
     }
 
-    fn record(&mut self, new: NewEvent, time_ms: u64) -> Place {
+    fn conflicts(&self, batch: &Batch) -> Vec<Conflict> {
+        let conflict = |condition: &Condition| {
+            let actual = self.actual(condition);
+            (!condition.holds(actual)).then(|| Conflict { condition: condition.clone(), actual })
+        };
+        batch.conditions.iter().filter_map(conflict).collect()
+    }
+
+    /// The places that a batch with this key has already.
+    fn before(&self, key: &IdempotencyKey) -> Result<Option<Vec<Place>>, AppendError> {
+        match self.keys.get(&key.key) {
+            Some(recalled) if recalled.request == key.request => Ok(Some(recalled.places.clone())),
+            Some(_) => Err(AppendError::KeyReused),
+            None => Ok(None),
+        }
+    }
+
+    fn record(&mut self, new: NewEvent, time_ms: u64, keyed: Option<codec::Keyed>) -> Result<Place, StorageError> {
         let position = self.events.len() as Position + 1;
-        let in_topic = self.topics.entry(new.topic.clone()).or_default();
-        in_topic.push(position);
-        let sequence = in_topic.len() as Sequence;
-        let stream = new.stream.map(|stream| {
-            let in_stream = self.streams.entry((new.topic.clone(), stream.clone())).or_default();
-            in_stream.push(position);
-            (stream, in_stream.len() as Version)
-        });
-        let version = stream.as_ref().map(|(_, version)| *version);
-        let NewEvent { topic, event_type, payload, tags, metadata, .. } = new;
+        let sequence = self.end(&Scope::Topic(new.topic.clone())) + 1;
+        let version = new.stream.as_ref().map(|stream| self.version(&new.topic, stream) + 1);
+        let place = Place { position, sequence, version };
+        // The hash is over the stored form, which this adapter makes for that only.
+        let mut stored = vec![];
+        let body = codec::encode(&new, keyed, &mut stored).map_err(|damage| StorageError::Io {
+            what: "the event can't be stored".into(),
+            detail: damage.to_string(),
+        })?;
+        let hash = self.hashes.entry(new.topic.clone()).or_default();
+        *hash = codec::seal(&mut stored, &body, &place, time_ms, hash);
+        self.topics.entry(new.topic.clone()).or_default().push(position);
+        if let Some(stream) = &new.stream {
+            self.streams.entry((new.topic.clone(), stream.clone())).or_default().push(position);
+        }
+        let NewEvent { topic, stream, event_type, payload, tags, metadata } = new;
+        let stream = stream.zip(version);
         self.events.push(Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata });
-        Place { position, sequence, version }
+        Ok(place)
     }
 
     /// How many places a scope has, and the position of one of them.
@@ -91,10 +126,15 @@ impl MemoryLog {
 
 #[async_trait]
 impl EventLog for MemoryLog {
-    async fn append(&self, batch: Batch) -> Result<Vec<Place>, AppendError> {
+    async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         let mut state = self.state();
         if state.closed {
             return Err(AppendError::Stopped { reason: "closed".into() });
+        }
+        if let Some(key) = &batch.key
+            && let Some(places) = state.before(key)?
+        {
+            return Ok(Appended { places, replayed: true });
         }
         let conflicts = state.conflicts(&batch);
         if !conflicts.is_empty() {
@@ -102,10 +142,21 @@ impl EventLog for MemoryLog {
         }
         let last_ms = state.events.last().map_or(0, |event| event.time_ms);
         let time_ms = (self.clock)().max(last_ms);
-        let places = batch.events.into_iter().map(|event| state.record(event, time_ms)).collect();
+        let mut keyed = batch.key.map(|key| codec::Keyed { key, events: batch.events.len() as u32 });
+        let mut places = Vec::with_capacity(batch.events.len());
+        for event in batch.events {
+            places.push(state.record(event, time_ms, keyed.take())?);
+        }
+        if let Some(IdempotencyKey { key, request }) = batch.key.filter(|_| !places.is_empty()) {
+            state.keys.insert(key, Recalled { request, places: places.clone() });
+        }
         let head = state.events.len() as Position;
         self.head.send_if_modified(|known| std::mem::replace(known, head) != head);
-        Ok(places)
+        Ok(Appended { places, replayed: false })
+    }
+
+    async fn recall(&self, key: &[u8; 16]) -> Result<Option<Recalled>, StorageError> {
+        Ok(self.state().keys.get(key).cloned())
     }
 
     async fn read(&self, read: &Read) -> Result<Page, StorageError> {
@@ -129,8 +180,10 @@ impl EventLog for MemoryLog {
         self.head.subscribe()
     }
 
-    fn topic_head(&self, topic: &TopicName) -> Sequence {
-        self.state().end(&Scope::Topic(topic.clone()))
+    fn tip(&self, topic: &TopicName) -> Tip {
+        let state = self.state();
+        let sequence: Sequence = state.end(&Scope::Topic(topic.clone()));
+        Tip { sequence, hash: state.hashes.get(topic).copied().unwrap_or_default() }
     }
 
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError> {

@@ -16,13 +16,45 @@ use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-use crate::model::{Condition, Conflict, NewEvent, Page, Position, Read, Sequence, StreamName, TopicName, Version};
+use crate::model::{
+    Condition, Conflict, IdempotencyKey, NewEvent, Page, Position, Read, Sequence, StreamName, TopicName, Version,
+};
+
+/// A SHA-256.
+pub type Hash = [u8; 32];
 
 /// Events that are appended together: all or none, adjacent, and only if every condition holds.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
     pub events: Vec<NewEvent>,
     pub conditions: Vec<Condition>,
+    /// Recorded with the events in one step, so that the same batch is not appended twice. A batch without events
+    /// records nothing.
+    pub key: Option<IdempotencyKey>,
+}
+
+/// A batch that was appended, now or before.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Appended {
+    /// One an event, in the batch's order.
+    pub places: Vec<Place>,
+    /// The key was known: these are the places that the batch was given the first time.
+    pub replayed: bool,
+}
+
+/// Where a topic ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Tip {
+    pub sequence: Sequence,
+    /// Of its last event; zeros when it has none.
+    pub hash: Hash,
+}
+
+/// What an idempotency key was used for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recalled {
+    pub request: [u8; 16],
+    pub places: Vec<Place>,
 }
 
 /// Where an event of a batch was put.
@@ -39,6 +71,9 @@ pub enum AppendError {
     /// All conditions that did not hold. Nothing was written.
     #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; "))]
     Conflict(Vec<Conflict>),
+    /// The idempotency key was used for another request. Nothing was written.
+    #[error("the idempotency key was used for another request")]
+    KeyReused,
     /// The writer's queue is full. Nothing was written.
     #[error("the store is busy: its queue of {queue_batches} batches is full; try again")]
     Busy { queue_batches: usize },
@@ -73,9 +108,12 @@ pub enum StorageError {
 /// An append-only log of events with one total order.
 #[async_trait]
 pub trait EventLog: Send + Sync + 'static {
-    /// Appends a batch. Answers one `Place` an event, in the batch's order, once it is as durable as it gets.
-    /// Dropping the future does not take the batch back.
-    async fn append(&self, batch: Batch) -> Result<Vec<Place>, AppendError>;
+    /// Appends a batch, and answers once it is as durable as it gets. Dropping the future does not take the batch back.
+    /// A batch whose key is known is not appended again, whatever its conditions say now.
+    async fn append(&self, batch: Batch) -> Result<Appended, AppendError>;
+
+    /// What a key was used for, if it is known still: for `limits::IDEMPOTENCY_KEYS_KEPT_MS` at least.
+    async fn recall(&self, key: &[u8; 16]) -> Result<Option<Recalled>, StorageError>;
 
     /// Reads one page. `read.events_max` and `read.bytes_max` bound it.
     async fn read(&self, read: &Read) -> Result<Page, StorageError>;
@@ -83,8 +121,13 @@ pub trait EventLog: Send + Sync + 'static {
     /// The last position, as a value that can be waited on. It changes after the events are readable.
     fn head(&self) -> watch::Receiver<Position>;
 
+    /// Where a topic ends.
+    fn tip(&self, topic: &TopicName) -> Tip;
+
     /// The last sequence of a topic; 0 when it has no event.
-    fn topic_head(&self, topic: &TopicName) -> Sequence;
+    fn topic_head(&self, topic: &TopicName) -> Sequence {
+        self.tip(topic).sequence
+    }
 
     /// How many events a stream has.
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError>;

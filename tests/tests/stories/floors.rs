@@ -17,7 +17,7 @@ const COMMON: &[&str] =
 /// The longest path that matches a file is its rule.
 const RULES: &[Rule] = &[
     Rule { path: "model", rooms: &[], crates: &[] },
-    Rule { path: "storage", rooms: &["model", "storage_contract"], crates: &["crc32fast"] },
+    Rule { path: "storage", rooms: &["model", "storage_contract"], crates: &["crc32fast", "sha2"] },
     Rule { path: "storage/redb", rooms: &["model", "storage_contract"], crates: &["crc32fast", "redb", "rustix"] },
     Rule {
         path: "plugin",

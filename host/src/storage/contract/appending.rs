@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Open, batch, condition, event, forward, read_all, stream, ticking, topic};
-use crate::model::{Expected, NewEvent, Payload, Scope};
-use crate::storage::{AppendError, Batch, EventLog, Place};
+use super::{Open, batch, batch_if, condition, event, forward, key, kind, read_all, stream, tag, ticking, topic};
+use crate::model::{Condition, Expected, Filter, NewEvent, Payload, Scope};
+use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Tip};
 
 pub async fn positions_sequences_and_versions_are_gapless_under_40_concurrent_appenders(open: Open<'_>) {
     let store = open(ticking());
@@ -44,7 +44,7 @@ async fn append_some(log: Arc<dyn EventLog>, n: u64) -> Vec<Place> {
     for round in 0..10 {
         let own = format!("stream-{}", (n + round) % 5);
         let events = vec![event(name, &own, "a"), event(name, "", "b"), event(name, &own, vec![b'x'; 500])];
-        let answer = log.append(batch(events)).await.expect("appends");
+        let answer = log.append(batch(events)).await.expect("appends").places;
         assert!(answer.windows(2).all(|pair| pair[0].position + 1 == pair[1].position), "adjacent");
         assert!(answer.windows(2).all(|pair| pair[0].sequence + 1 == pair[1].sequence), "adjacent");
         assert_eq!(answer[0].version.map(|version| version + 1), answer[2].version);
@@ -61,7 +61,7 @@ pub async fn of_30_concurrent_appends_that_expect_a_new_stream_exactly_one_wins(
         let racers: Vec<_> = (0..30)
             .map(|n| {
                 let conditions = vec![condition("t", &name, Expected::Exactly(0))];
-                let batch = Batch { events: vec![event("t", &name, format!("{n}"))], conditions };
+                let batch = batch_if(vec![event("t", &name, format!("{n}"))], conditions);
                 let log = store.log.clone();
                 tokio::spawn(async move { log.append(batch).await })
             })
@@ -69,8 +69,8 @@ pub async fn of_30_concurrent_appends_that_expect_a_new_stream_exactly_one_wins(
         let mut won = 0;
         for racer in racers {
             match racer.await.expect("no panic") {
-                Ok(places) => {
-                    assert_eq!(places[0].version, Some(1));
+                Ok(appended) => {
+                    assert_eq!(appended.places[0].version, Some(1));
                     won += 1;
                 }
                 Err(AppendError::Conflict(conflicts)) => assert_eq!(conflicts[0].actual, 1),
@@ -93,7 +93,7 @@ pub async fn every_condition_that_fails_is_reported_and_nothing_is_written(open:
         condition("t", "nobody", Expected::Exists),
         condition("nowhere", "a", Expected::Exactly(7)),
     ];
-    let error = store.log.append(Batch { events: vec![event("t", "c", "4")], conditions: conditions.clone() }).await;
+    let error = store.log.append(batch_if(vec![event("t", "c", "4")], conditions.clone())).await;
     let Err(AppendError::Conflict(conflicts)) = error else { panic!("{error:?}") };
     let found: Vec<_> = conflicts.into_iter().map(|conflict| (conflict.condition, conflict.actual)).collect();
     let expected: Vec<_> = [(0, 2), (2, 1), (3, 0), (4, 0)].map(|(n, actual)| (conditions[n].clone(), actual)).into();
@@ -118,7 +118,7 @@ pub async fn each_expectation_holds_exactly_when_it_says(open: Open<'_>) {
         ("empty", Expected::Exactly(1), false),
     ];
     for (name, expected, holds) in cases {
-        let batch = Batch { events: vec![], conditions: vec![condition("t", name, expected)] };
+        let batch = batch_if(vec![], vec![condition("t", name, expected)]);
         assert_eq!(store.log.append(batch).await.is_ok(), holds, "{name} {expected}");
     }
 }
@@ -128,7 +128,7 @@ pub async fn a_batch_over_several_topics_and_streams_is_adjacent_and_whole(open:
     let wanted = [("a", "x"), ("b", "x"), ("a", "y"), ("a", "x"), ("b", ""), ("a", "x"), ("b", "x")];
     let events: Vec<_> = wanted.iter().map(|(t, s)| event(t, s, format!("{t}/{s}"))).collect();
     for round in 0..50u64 {
-        let places = store.log.append(batch(events.clone())).await.expect("appends");
+        let places = store.log.append(batch(events.clone())).await.expect("appends").places;
         let expected = [(1, Some(1)), (1, Some(1)), (2, Some(1)), (3, Some(2)), (2, None), (4, Some(3)), (3, Some(2))];
         let steps = [(4, 3), (3, 2), (4, 1), (4, 3), (3, 0), (4, 3), (3, 2)];
         for (n, place) in places.iter().enumerate() {
@@ -149,14 +149,14 @@ pub async fn a_refused_batch_leaves_no_gap(open: Open<'_>) {
         .map(|n| {
             let expected = if n.is_multiple_of(3) { Expected::Exists } else { Expected::None };
             let conditions = vec![condition("t", "never", expected)];
-            let batch = Batch { events: vec![event("t", "s", "x"), event("u", "s", "y")], conditions };
+            let batch = batch_if(vec![event("t", "s", "x"), event("u", "s", "y")], conditions);
             let log = store.log.clone();
             tokio::spawn(async move { log.append(batch).await })
         })
         .collect();
     let mut recorded = 0;
     for call in calls {
-        recorded += call.await.expect("no panic").map_or(0, |places| places.len() as u64);
+        recorded += call.await.expect("no panic").map_or(0, |appended| appended.places.len() as u64);
     }
     assert_eq!(recorded, 80);
     let events = read_all(&*store.log, forward(Scope::Store, 1)).await;
@@ -180,7 +180,7 @@ pub async fn payloads_come_back_byte_for_byte(open: Open<'_>) {
     let metadata = vec![("key ü".to_owned(), "välue\n".to_owned()), (String::new(), String::new())];
     let make = |payload: &Payload| NewEvent {
         payload: payload.clone(),
-        tags: vec![super::tag("order:17"), super::tag("customer=Ann Lée")],
+        tags: vec![tag("order:17"), tag("customer=Ann Lée")],
         metadata: metadata.clone(),
         ..event("t", "s", "")
     };
@@ -244,7 +244,7 @@ pub async fn the_head_changes_only_after_the_events_are_readable(open: Open<'_>)
 
 pub async fn an_empty_batch_only_checks_its_conditions(open: Open<'_>) {
     let store = open(ticking());
-    assert_eq!(store.log.append(Batch::default()).await.expect("nothing to do"), []);
+    assert_eq!(store.log.append(Batch::default()).await.expect("nothing to do"), Appended::default());
     assert_eq!(*store.log.head().borrow(), 0);
     assert!(!store.log.head().has_changed().expect("the log lives"));
 }
@@ -260,4 +260,190 @@ pub async fn after_close_appends_are_refused_and_reads_still_work(open: Open<'_>
     assert!(matches!(error, Err(AppendError::Stopped { .. })), "{error:?}");
     assert_eq!(store.log.failure(), None, "closing is no failure");
     assert_eq!(read_all(&*store.log, forward(Scope::Store, 1)).await.len(), 50);
+}
+
+fn tagged(in_topic: &str, event_type: &str, tags: &[&str]) -> NewEvent {
+    let tags = tags.iter().map(|name| tag(name)).collect();
+    NewEvent { event_type: kind(event_type), tags, ..event(in_topic, "", vec![b'x'; 400]) }
+}
+
+fn none_of(types: &[&str], tags: &[&str], after: u64) -> Condition {
+    let (types, tags) = (types.iter().map(|name| kind(name)).collect(), tags.iter().map(|name| tag(name)).collect());
+    Condition::Query { filter: Filter { types, tags, time_ms: None }, after }
+}
+
+pub async fn a_query_is_refused_by_the_last_event_that_matches_after_its_position(open: Open<'_>) {
+    let store = open(ticking());
+    // Positions 1 to 4, and the same again many times over in another topic: so that it is there and long ago.
+    let first =
+        [("a", "Opened", &["x", "y"][..]), ("b", "Opened", &["x"]), ("a", "Closed", &["y"]), ("a", "Moved", &[])];
+    store.log.append(batch(first.map(|(t, kind, tags)| tagged(t, kind, tags)).into())).await.expect("appends");
+    for _ in 0..100 {
+        store.log.append(batch(vec![tagged("c", "Noise", &["z"])])).await.expect("appends");
+    }
+    for (types, tags, last) in [
+        (&["Opened"][..], &[][..], 2),
+        (&["Opened", "Closed"], &[], 3),
+        (&[], &["x"], 2),
+        (&[], &["x", "y"], 1),
+        (&["Closed"], &["y"], 3),
+        (&["Closed"], &["x"], 0),
+        (&["Never"], &[], 0),
+        (&[], &["never"], 0),
+        (&["Noise"], &["z"], 104),
+        (&["Opened", "Closed", "Moved"], &["y"], 3),
+    ] {
+        for after in [0, last.max(1) - 1, last, last + 1, 104, u64::MAX] {
+            let answer = store.log.append(batch_if(vec![], vec![none_of(types, tags, after)])).await;
+            let found = match answer {
+                Ok(_) => None,
+                Err(AppendError::Conflict(conflicts)) => Some(conflicts[0].actual),
+                Err(other) => panic!("{other}"),
+            };
+            assert_eq!(found, (last > after).then_some(last), "{types:?} {tags:?} after {after}");
+        }
+    }
+    let conditions = vec![none_of(&["Moved"], &[], 3), condition("a", "s", Expected::Exists), Condition::Head(7)];
+    let error = store.log.append(batch_if(vec![event("a", "s", "x")], conditions.clone())).await;
+    let Err(AppendError::Conflict(conflicts)) = error else { panic!("{error:?}") };
+    let found: Vec<_> = conflicts.into_iter().map(|conflict| (conflict.condition, conflict.actual)).collect();
+    assert_eq!(found, conditions.into_iter().zip([4, 0, 104]).collect::<Vec<_>>(), "all that fail are told");
+    assert_eq!(*store.log.head().borrow(), 104);
+}
+
+/// Thirty race for one name: who comes later must see the winner, wherever it is by then.
+pub async fn of_30_concurrent_appends_that_expect_no_match_exactly_one_wins(open: Open<'_>) {
+    let store = open(ticking());
+    for round in 0..6u64 {
+        let (name, before) = (format!("name:{round}"), *store.log.head().borrow());
+        let after = if round.is_multiple_of(2) { 0 } else { before };
+        let racers: Vec<_> = (0..30)
+            .map(|n| {
+                let claim =
+                    batch_if(vec![tagged("t", "Claimed", &[&name])], vec![none_of(&["Claimed"], &[&name], after)]);
+                let beside = batch(vec![tagged("t", "Claimed", &["name:other"])]);
+                let log = store.log.clone();
+                tokio::spawn(async move {
+                    if n % 3 == 0 {
+                        log.append(beside).await.expect("appends");
+                    }
+                    log.append(claim).await
+                })
+            })
+            .collect();
+        let (mut won, mut lost_to) = (vec![], vec![]);
+        for racer in racers {
+            match racer.await.expect("no panic") {
+                Ok(appended) => won.push(appended.places[0].position),
+                Err(AppendError::Conflict(conflicts)) => lost_to.push(conflicts[0].actual),
+                Err(other) => panic!("{other}"),
+            }
+        }
+        assert!(won.len() == 1 && lost_to.len() == 29 && lost_to.iter().all(|by| *by == won[0]), "{won:?} {lost_to:?}");
+    }
+    assert_eq!(*store.log.head().borrow(), 6 * 11);
+}
+
+pub async fn a_head_condition_holds_at_that_head_alone(open: Open<'_>) {
+    let store = open(ticking());
+    for head in 0..5 {
+        for wrong in [head + 1, head + 7, u64::MAX] {
+            let error = store.log.append(batch_if(vec![event("t", "", "x")], vec![Condition::Head(wrong)])).await;
+            let Err(AppendError::Conflict(conflicts)) = error else { panic!("{error:?}") };
+            assert_eq!(conflicts[0].actual, head);
+        }
+        store.log.append(batch_if(vec![event("t", "", "x")], vec![Condition::Head(head)])).await.expect("appends");
+    }
+    let racers: Vec<_> = (0..20)
+        .map(|_| {
+            let log = store.log.clone();
+            tokio::spawn(async move { log.append(batch_if(vec![event("t", "", "x")], vec![Condition::Head(5)])).await })
+        })
+        .collect();
+    let mut won = 0;
+    for racer in racers {
+        won += u32::from(racer.await.expect("no panic").is_ok());
+    }
+    assert_eq!((won, *store.log.head().borrow()), (1, 6));
+}
+
+pub async fn a_batch_with_a_known_key_is_answered_with_its_first_places(open: Open<'_>) {
+    let store = open(ticking());
+    let wanted = |n: u8| vec![event("t", "s", vec![n; 500]), event("u", "", "b"), event("t", "s", "c")];
+    let mut first = vec![];
+    for n in 0..40 {
+        let appended = store.log.append(Batch { key: Some(key(n, 1)), ..batch(wanted(n)) }).await.expect("appends");
+        assert!(!appended.replayed);
+        first.push(appended.places);
+    }
+    let head = *store.log.head().borrow();
+    for n in 0..40 {
+        // Conditions were met then; now they count no more.
+        let again = Batch { key: Some(key(n, 1)), ..batch_if(wanted(n), vec![Condition::Head(0)]) };
+        let appended = store.log.append(again).await.expect("is known");
+        assert_eq!(appended, Appended { places: first[n as usize].clone(), replayed: true });
+        let recalled = store.log.recall(&key(n, 1).key).await.expect("looks").expect("is known");
+        assert_eq!((recalled.request, recalled.places), ([1; 16], first[n as usize].clone()));
+        let other = store.log.append(Batch { key: Some(key(n, 2)), ..batch(wanted(n)) }).await;
+        assert!(matches!(other, Err(AppendError::KeyReused)), "{other:?}");
+    }
+    assert_eq!(*store.log.head().borrow(), head);
+    assert_eq!(store.log.recall(&[200; 16]).await.expect("looks"), None);
+    // What was refused, or had no events, has not used its key.
+    let refused = Batch { key: Some(key(90, 1)), ..batch_if(wanted(0), vec![Condition::Head(0)]) };
+    assert!(matches!(store.log.append(refused).await, Err(AppendError::Conflict(_))));
+    store.log.append(Batch { key: Some(key(90, 2)), ..Batch::default() }).await.expect("nothing to do");
+    assert_eq!(store.log.recall(&[90; 16]).await.expect("looks"), None);
+    let appended = store.log.append(Batch { key: Some(key(90, 3)), ..batch(wanted(0)) }).await.expect("appends");
+    assert!(!appended.replayed);
+}
+
+pub async fn of_20_concurrent_batches_with_one_key_exactly_one_is_appended(open: Open<'_>) {
+    let store = open(ticking());
+    for round in 0..5u8 {
+        let racers: Vec<_> = (0..20u8)
+            .map(|n| {
+                let request = if n < 15 { 1 } else { 2 };
+                let wanted = vec![event("t", "s", "a"), event("t", "s", "b")];
+                let (log, batch) = (store.log.clone(), Batch { key: Some(key(round, request)), ..batch(wanted) });
+                tokio::spawn(async move { (request, log.append(batch).await) })
+            })
+            .collect();
+        let (mut places, mut first, mut reused) = (vec![], 0, 0);
+        for racer in racers {
+            match racer.await.expect("no panic") {
+                (request, Ok(appended)) => {
+                    first += u32::from(!appended.replayed);
+                    places.push((request, appended.places));
+                }
+                (_, Err(AppendError::KeyReused)) => reused += 1,
+                (_, Err(other)) => panic!("{other}"),
+            }
+        }
+        assert!(places.iter().all(|answer| *answer == places[0]), "{places:?}");
+        assert_eq!((first, places.len() + reused), (1, 20));
+        assert_eq!(*store.log.head().borrow(), u64::from(round) * 2 + 2);
+    }
+}
+
+pub async fn a_topics_hash_covers_its_events_and_their_order(open: Open<'_>) {
+    let still = || -> crate::storage::Clock { Arc::new(|| 5_000) };
+    let events = || vec![event("t", "s", "a"), event("t", "s", "b"), event("u", "", "c"), event("t", "", "d")];
+    let hash = async |order: [usize; 4], payload: &'static str| {
+        let store = open(still());
+        assert_eq!(store.log.tip(&topic("t")), Tip::default());
+        for n in order {
+            let mut event = events().swap_remove(n);
+            if n == 3 {
+                event.payload = Payload::Bytes(payload.into());
+            }
+            store.log.append(batch(vec![event])).await.expect("appends");
+        }
+        assert_eq!(store.log.tip(&topic("t")).sequence, 3);
+        store.log.tip(&topic("t")).hash
+    };
+    let first = hash([0, 1, 2, 3], "d").await;
+    assert_eq!(first, hash([0, 1, 2, 3], "d").await, "the same events give the same hash");
+    assert_ne!(first, hash([1, 0, 2, 3], "d").await);
+    assert_ne!(first, hash([0, 1, 2, 3], "e").await);
 }

@@ -17,7 +17,7 @@ pub async fn random_histories_read_as_a_plain_list_says(open: Open<'_>) {
         let mut history = History::default();
         for _ in 0..30 {
             let events = random_batch(&mut dice);
-            let places = store.log.append(batch(events.clone())).await.expect("appends");
+            let places = store.log.append(batch(events.clone())).await.expect("appends").places;
             history.record(events, &places);
         }
         let recorded = super::read_all(&*store.log, super::forward(Scope::Store, 1)).await;
@@ -32,6 +32,15 @@ pub async fn random_histories_read_as_a_plain_list_says(open: Open<'_>) {
 
 pub fn random_batch(dice: &mut Dice) -> Vec<NewEvent> {
     (0..1 + dice.below(12)).map(|_| random_event(dice)).collect()
+}
+
+/// Types and tags, mostly few or none.
+pub fn random_filter(dice: &mut Dice) -> Filter {
+    Filter {
+        types: KINDS.iter().filter(|_| dice.chance(4)).map(|name| kind(name)).collect(),
+        tags: TAGS.iter().filter(|_| dice.chance(5)).map(|name| tag(name)).collect(),
+        time_ms: None,
+    }
 }
 
 fn pick<'a>(dice: &mut Dice, from: &[&'a str]) -> &'a str {
@@ -96,11 +105,7 @@ impl History {
             _ => Scope::Stream(topic(pick(dice, &TOPICS)), stream(pick(dice, &STREAMS[1..]))),
         };
         let (low, high) = (900 + dice.below(150), 900 + dice.below(150));
-        let filter = Filter {
-            types: KINDS.iter().filter(|_| dice.chance(4)).map(|name| kind(name)).collect(),
-            tags: TAGS.iter().filter(|_| dice.chance(5)).map(|name| tag(name)).collect(),
-            time_ms: dice.chance(4).then_some(low..high),
-        };
+        let filter = Filter { time_ms: dice.chance(4).then_some(low..high), ..random_filter(dice) };
         let direction = if dice.chance(2) { Direction::Forward } else { Direction::Backward };
         let from = if dice.chance(10) { u64::MAX } else { dice.below(self.count(&scope) + 3) };
         let (events_max, bytes_max) = (1 + dice.below(40) as usize, 1 + dice.below(8000) as usize);

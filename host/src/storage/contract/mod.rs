@@ -15,8 +15,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Batch, Clock, EventLog, Store};
 use crate::model::{
-    Condition, Direction, Event, EventType, Expected, Filter, NewEvent, Payload, Read, Scope, StreamName, Tag,
-    TopicName,
+    Condition, Direction, Event, EventType, Expected, Filter, IdempotencyKey, NewEvent, Payload, Read, Scope,
+    StreamName, Tag, TopicName,
 };
 
 /// How a test opens its store.
@@ -57,11 +57,20 @@ pub fn event(in_topic: &str, in_stream: &str, payload: impl Into<bytes::Bytes>) 
 }
 
 pub fn condition(in_topic: &str, in_stream: &str, expected: Expected) -> Condition {
-    Condition { topic: topic(in_topic), stream: stream(in_stream), expected }
+    Condition::Stream { topic: topic(in_topic), stream: stream(in_stream), expected }
+}
+
+/// An idempotency key and a request by one number each.
+pub fn key(key: u8, request: u8) -> IdempotencyKey {
+    IdempotencyKey { key: [key; 16], request: [request; 16] }
 }
 
 pub fn batch(events: Vec<NewEvent>) -> Batch {
-    Batch { events, conditions: vec![] }
+    batch_if(events, vec![])
+}
+
+pub fn batch_if(events: Vec<NewEvent>, conditions: Vec<Condition>) -> Batch {
+    Batch { events, conditions, key: None }
 }
 
 pub fn forward(scope: Scope, from: u64) -> Read {
@@ -99,6 +108,12 @@ macro_rules! storage_contract {
             time_never_goes_back_even_if_the_clock_does
             the_head_changes_only_after_the_events_are_readable
             an_empty_batch_only_checks_its_conditions
+            a_query_is_refused_by_the_last_event_that_matches_after_its_position
+            of_30_concurrent_appends_that_expect_no_match_exactly_one_wins
+            a_head_condition_holds_at_that_head_alone
+            a_batch_with_a_known_key_is_answered_with_its_first_places
+            of_20_concurrent_batches_with_one_key_exactly_one_is_appended
+            a_topics_hash_covers_its_events_and_their_order
             after_close_appends_are_refused_and_reads_still_work
         );
         $crate::storage_contract!($open; reading:

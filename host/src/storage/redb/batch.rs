@@ -3,12 +3,30 @@
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 
+use super::chunk::KeyUse;
 use crate::model::limits::BATCH_BYTES_MAX;
-use crate::model::{Condition, StreamName, TopicName};
-use crate::storage::codec::{self, Damage};
-use crate::storage::{AppendError, Batch, Place, StorageError};
+use crate::model::{Condition, EventType, IdempotencyKey, Position, StreamName, Tag, TopicName};
+use crate::storage::codec::{self, Damage, Keyed};
+use crate::storage::{AppendError, Batch, Hash, Place, StorageError};
 
-pub type Answer = Result<Vec<Place>, AppendError>;
+pub type Answer = Result<Outcome, AppendError>;
+
+/// What the writer did with a batch.
+#[derive(Debug)]
+pub enum Outcome {
+    Placed(Vec<Place>),
+    /// Its key is known, and the request is the same one.
+    Known(KeyUse),
+}
+
+/// What was looked up before the batch was queued, so that the writer has to look only at what came since.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// Everything that key and queries ask for was looked at up to here; `MAX` if they ask for nothing.
+    pub up_to: Position,
+    /// For each condition, the last position that a query matched; 0 for the others.
+    pub newest: Vec<Position>,
+}
 
 /// Encoded events that lack only their places, and whom to tell.
 pub struct Prepared {
@@ -17,12 +35,18 @@ pub struct Prepared {
     /// Each stream (or topic without one) of the batch, once.
     pub slots: Vec<Slot>,
     pub conditions: Vec<Condition>,
+    pub key: Option<IdempotencyKey>,
+    pub checked: Checked,
     pub answer: oneshot::Sender<Answer>,
 }
 
 pub struct PreparedEvent {
     pub end: u32,
-    pub body_crc: u32,
+    pub body: codec::Body,
+    pub event_type: EventType,
+    pub tags: Vec<Tag>,
+    /// Set by the writer: the event's hash.
+    pub hash: Hash,
     /// Index into `slots`.
     pub slot: u32,
 }
@@ -34,8 +58,9 @@ pub struct Slot {
 }
 
 impl Prepared {
-    pub fn new(batch: Batch, answer: oneshot::Sender<Answer>) -> Result<Self, AppendError> {
-        let Batch { events, conditions } = batch;
+    pub fn new(batch: Batch, checked: Checked, answer: oneshot::Sender<Answer>) -> Result<Self, AppendError> {
+        let Batch { events, conditions, key } = batch;
+        let mut keyed = key.map(|key| Keyed { key, events: events.len() as u32 });
         let bytes = events.iter().map(about_bytes).sum();
         if bytes > BATCH_BYTES_MAX {
             return Err(refused(format!("the batch has {bytes} bytes, the store takes {BATCH_BYTES_MAX}")));
@@ -44,17 +69,18 @@ impl Prepared {
         let mut bytes = Vec::with_capacity(bytes);
         let mut prepared = Vec::with_capacity(events.len());
         for event in events {
-            let Damage(reason) = match codec::encode(&event, &mut bytes) {
-                Ok(body_crc) => {
+            let Damage(reason) = match codec::encode(&event, keyed.take(), &mut bytes) {
+                Ok(body) => {
                     let slot = slots.index(Slot { topic: event.topic, stream: event.stream });
-                    prepared.push(PreparedEvent { end: bytes.len() as u32, body_crc, slot });
+                    let (event_type, tags, end) = (event.event_type, event.tags, bytes.len() as u32);
+                    prepared.push(PreparedEvent { end, body, event_type, tags, hash: [0; 32], slot });
                     continue;
                 }
                 Err(damage) => damage,
             };
             return Err(refused(format!("an event has {reason}")));
         }
-        Ok(Self { bytes, events: prepared, slots: slots.list, conditions, answer })
+        Ok(Self { bytes, events: prepared, slots: slots.list, conditions, key, checked, answer })
     }
 }
 

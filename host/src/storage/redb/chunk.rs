@@ -1,4 +1,4 @@
-//! A stretch of the log in memory, with its own index: what one fill moves into redb.
+//! A piece of the log in memory, with its own index: what one fill moves into redb.
 //!
 //! The tail is a row of chunks; the last one grows, the others are sealed and shared. **Invariant:** positions,
 //! sequences and versions in a chunk have no gaps, and its groups are whole.
@@ -6,10 +6,11 @@
 use bytes::Bytes;
 use std::collections::HashMap;
 
+use super::labels::{Labels, Lists};
 use super::wal::WalEnd;
-use crate::model::{Position, Scope, StreamName, TopicName, Version};
-use crate::storage::Place;
-use crate::storage::codec::Damage;
+use crate::model::{Filter, Position, Scope, StreamName, TopicName, Version};
+use crate::storage::codec::{Damage, Keyed};
+use crate::storage::{Hash, Place};
 
 /// One committed group: its record as written, and where in it each event ends.
 pub struct Group {
@@ -19,7 +20,8 @@ pub struct Group {
     pub start: usize,
     pub ends: Vec<u32>,
     pub time_ms: u64,
-    /// Where in the write-ahead log the next group starts.
+    /// Where in the log the record starts, and where the next one does.
+    pub at: WalEnd,
     pub end: WalEnd,
 }
 
@@ -33,9 +35,10 @@ impl Group {
         start..self.ends[index] as usize
     }
 
-    /// Positions and stored bytes, in order.
-    pub fn events(&self) -> impl Iterator<Item = (Position, &[u8])> {
-        (0..self.ends.len()).map(|index| (self.first + index as u64, &self.record[self.range(index)]))
+    /// Positions, and where in the log the events are, in order.
+    pub fn events(&self) -> impl Iterator<Item = (Position, WalEnd)> {
+        let place = |start: usize| WalEnd { offset: self.at.offset + start as u64, ..self.at };
+        (0..self.ends.len()).map(move |index| (self.first + index as u64, place(self.range(index).start)))
     }
 }
 
@@ -61,6 +64,11 @@ impl Places {
         Ok(())
     }
 
+    /// The place of a position that is here.
+    pub fn place(&self, position: Position) -> Option<u64> {
+        self.positions.binary_search(&position).ok().map(|index| self.first + index as u64)
+    }
+
     fn position(&self, place: u64) -> Option<Position> {
         self.positions.get(usize::try_from(place.checked_sub(self.first)?).ok()?).copied()
     }
@@ -70,12 +78,15 @@ impl Places {
 #[derive(Default)]
 pub struct TopicChunk {
     pub places: Places,
+    /// Of the topic's last event here.
+    pub hash: Hash,
     pub streams: HashMap<StreamName, Places>,
 }
 
 impl TopicChunk {
-    /// Notes neighbouring events that are all of one stream, or all of none.
-    pub fn add(&mut self, stream: Option<&StreamName>, run: &[Place]) -> Result<(), Damage> {
+    /// Notes neighbouring events that are all of one stream, or all of none, and the last one's hash.
+    pub fn add(&mut self, stream: Option<&StreamName>, run: &[Place], hash: Hash) -> Result<(), Damage> {
+        self.hash = hash;
         run.iter().try_for_each(|place| self.places.push(place.sequence, place.position))?;
         let Some(stream) = stream else { return Ok(()) };
         let places = match self.streams.get_mut(stream) {
@@ -86,16 +97,33 @@ impl TopicChunk {
     }
 }
 
+/// What an idempotency key was used for: a request, and the events that it appended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct KeyUse {
+    pub request: [u8; 16],
+    pub first: Position,
+    pub events: u32,
+}
+
+impl KeyUse {
+    /// The key that the event at `first` came with, and what it was used for.
+    pub fn of(keyed: &Keyed, first: Position) -> ([u8; 16], Self) {
+        (keyed.key.key, Self { request: keyed.key.request, first, events: keyed.events })
+    }
+}
+
 #[derive(Default)]
 pub struct Chunk {
     pub groups: Vec<Group>,
     pub topics: HashMap<TopicName, TopicChunk>,
+    pub labels: Labels,
+    pub keys: HashMap<[u8; 16], KeyUse>,
     /// What the chunk holds in memory, about: events and their index.
     pub bytes: usize,
 }
 
-/// What an event costs in memory besides its stored bytes: an offset, two index entries and their share of maps.
-const EVENT_OVERHEAD_BYTES: usize = 64;
+/// What an event costs in memory besides its stored bytes: an offset, its index entries and their share of maps.
+const EVENT_OVERHEAD_BYTES: usize = 72;
 
 impl Chunk {
     pub fn first(&self) -> Option<Position> {
@@ -127,6 +155,24 @@ impl Chunk {
             Scope::Topic(topic) => self.topics.get(topic)?.places.position(place),
             Scope::Stream(topic, stream) => self.topics.get(topic)?.streams.get(stream)?.position(place),
         }
+    }
+
+    /// The lists that a scope and a filter ask for; `None` when nothing here can match. **Invariant:** no stream is asked for.
+    pub fn lists(&self, scope: &Scope, filter: &Filter) -> Option<Lists<&[Position]>> {
+        let mut lists = self.labels.lists(filter)?;
+        if let Scope::Topic(topic) = scope {
+            lists.all.push(self.topics.get(topic)?.places.positions.as_slice());
+        }
+        Some(lists)
+    }
+
+    /// An event's place in a scope that it is of, its position, and its stored bytes.
+    pub fn hit(&self, scope: &Scope, position: Position) -> Option<(u64, Position, Bytes)> {
+        let place = match scope {
+            Scope::Store => position,
+            Scope::Topic(topic) | Scope::Stream(topic, _) => self.topics.get(topic)?.places.place(position)?,
+        };
+        Some((place, position, self.event(position)?))
     }
 
     /// An event's stored bytes, as a handle on its group's.

@@ -13,15 +13,13 @@ pub struct RedbConfig {
     pub writer_queue_batches: usize,
     /// Bytes of one committed group, unless one batch needs more. Default: 8 MiB.
     pub group_bytes_max: usize,
-    /// Bytes of a write-ahead log segment file, unless one group needs more. Default: 64 MiB.
+    /// Bytes of a log segment file, unless one group needs more. Default: 64 MiB.
     pub segment_bytes: u64,
-    /// Bytes of events in memory at which the background thread moves them into redb. Default: 16 MiB.
+    /// Bytes of events in memory at which the background thread moves them into the index. Default: 16 MiB.
     pub tail_fill_bytes: usize,
     /// Bytes of events in memory at which the writer waits for that thread. Default: 128 MiB.
     pub tail_bytes_max: usize,
-    /// Bytes of events in one redb block, with its offset table. Default: 256 KiB.
-    pub block_bytes: usize,
-    /// Bytes of redb's page cache for events. Default: 64 MiB.
+    /// Bytes of redb's page cache for the index. Default: 64 MiB.
     pub cache_bytes: usize,
     /// Bytes of redb's page cache for records. Default: 8 MiB.
     pub records_cache_bytes: usize,
@@ -36,7 +34,6 @@ impl Default for RedbConfig {
             segment_bytes: limits::SEGMENT_BYTES,
             tail_fill_bytes: limits::TAIL_FILL_BYTES,
             tail_bytes_max: limits::TAIL_BYTES_MAX,
-            block_bytes: limits::BLOCK_BYTES,
             cache_bytes: limits::REDB_CACHE_BYTES,
             records_cache_bytes: limits::RECORDS_CACHE_BYTES,
         }

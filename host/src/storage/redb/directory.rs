@@ -19,7 +19,7 @@ pub struct Directory {
 impl Directory {
     /// Creates the directory if it is missing, locks it, and checks or writes its format number.
     pub fn open(path: &Path) -> Result<Self, StorageError> {
-        fs::create_dir_all(keys::wal_dir(path)).map_err(io_error("cannot create", path))?;
+        fs::create_dir_all(keys::log_dir(path)).map_err(io_error("cannot create", path))?;
         let lock = lock(path)?;
         let salt = match fs::read_to_string(keys::format_file(path)) {
             Ok(text) => parse_format(path, &text)?,
@@ -56,7 +56,8 @@ fn parse_format(dir: &Path, text: &str) -> Result<Salt, StorageError> {
 /// Written aside and renamed, so that it is there whole or not at all. A store that has data but no number is no new one.
 fn create_format(dir: &Path) -> Result<Salt, StorageError> {
     let path = keys::format_file(dir);
-    if keys::events_file(dir).exists() {
+    if keys::index_file(dir).exists() || fs::read_dir(keys::log_dir(dir)).is_ok_and(|mut files| files.next().is_some())
+    {
         let detail = "the file is missing, but the directory holds events".into();
         return Err(StorageError::Corrupt { place: path.display().to_string(), detail });
     }

@@ -1,4 +1,4 @@
-//! A group as the write-ahead log holds it: one checksummed record of the events that were committed together.
+//! A group as the log holds it: one checksummed record of the events that were committed together.
 //!
 //! ```text
 //!  0 magic u32 · 4 CRC-32 of the rest of the header u32 · 8 group number u64 · 16 first position u64
@@ -13,6 +13,8 @@ use crc32fast::Hasher;
 use crate::model::Position;
 
 pub const HEADER_BYTES: usize = 40;
+/// Records start at multiples of this.
+pub const ALIGN: u64 = 8;
 const MAGIC: u32 = u32::from_le_bytes(*b"WeiG");
 
 /// Random, once a store, from its `FORMAT` file.
@@ -30,7 +32,7 @@ pub struct Header {
 
 /// Rounds up to where the next record may start.
 pub const fn aligned(bytes: usize) -> usize {
-    bytes.next_multiple_of(8)
+    bytes.next_multiple_of(ALIGN as usize)
 }
 
 /// A record to be filled with events: room for the header, and for this many bytes behind it.
@@ -53,6 +55,11 @@ pub fn seal(record: &mut Vec<u8>, number: u64, first: Position, events: usize, s
     let header_crc = salted(salt, &record[8..HEADER_BYTES]);
     record[4..8].copy_from_slice(&header_crc.to_le_bytes());
     record.resize(aligned(record.len()), 0);
+}
+
+/// Whether bytes start as a record does. Checks nothing.
+pub fn has_magic(bytes: &[u8]) -> bool {
+    bytes.starts_with(&MAGIC.to_le_bytes())
 }
 
 /// The header at the start of `bytes`, if an intact one is there.

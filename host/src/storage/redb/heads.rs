@@ -7,25 +7,26 @@ use std::collections::HashMap;
 use std::mem;
 
 use crate::model::limits::STREAM_HEADS_CACHED;
-use crate::model::{Sequence, StreamName, TopicName, Version};
+use crate::model::{StreamName, TopicName, Version};
+use crate::storage::Tip;
 
 /// Index of a topic in the order in which the writer met them; only the writer knows it.
 pub type TopicIndex = usize;
 
 pub struct Heads {
     indexes: HashMap<TopicName, TopicIndex>,
-    sequences: Vec<Sequence>,
+    tips: Vec<Tip>,
     /// Two generations: when the young one is full it becomes the old one, and the old one is forgotten.
     young: HashMap<(TopicIndex, StreamName), Version>,
     old: HashMap<(TopicIndex, StreamName), Version>,
 }
 
 impl Heads {
-    pub fn new(topic_heads: &HashMap<TopicName, Sequence>) -> Self {
-        let mut heads = Self { indexes: HashMap::new(), sequences: vec![], young: HashMap::new(), old: HashMap::new() };
-        for (topic, sequence) in topic_heads {
+    pub fn new(tips: &HashMap<TopicName, Tip>) -> Self {
+        let mut heads = Self { indexes: HashMap::new(), tips: vec![], young: HashMap::new(), old: HashMap::new() };
+        for (topic, tip) in tips {
             let index = heads.topic(topic);
-            heads.sequences[index] = *sequence;
+            heads.tips[index] = *tip;
         }
         heads
     }
@@ -34,14 +35,13 @@ impl Heads {
         if let Some(index) = self.indexes.get(topic) {
             return *index;
         }
-        self.sequences.push(0);
-        self.indexes.insert(topic.clone(), self.sequences.len() - 1);
-        self.sequences.len() - 1
+        self.tips.push(Tip::default());
+        self.indexes.insert(topic.clone(), self.tips.len() - 1);
+        self.tips.len() - 1
     }
 
-    pub fn next_sequence(&mut self, topic: TopicIndex) -> Sequence {
-        self.sequences[topic] += 1;
-        self.sequences[topic]
+    pub fn tip(&mut self, topic: TopicIndex) -> &mut Tip {
+        &mut self.tips[topic]
     }
 
     pub fn version(&mut self, topic: TopicIndex, stream: &StreamName) -> Option<Version> {

@@ -1,21 +1,18 @@
-//! The log as the engine sees it: queues batches, merges tail and redb into pages, and ends in order.
+//! The log as the engine sees it: queues batches, reads pages (`page.rs`), and ends in order.
 
 use async_trait::async_trait;
-use bytes::Bytes;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{oneshot, watch};
 
-use super::batch::Prepared;
+use super::batch::{Checked, Outcome, Prepared};
+use super::chunk::KeyUse;
+use super::paging::{Allowed, page};
 use super::shared::Shared;
-use crate::model::{Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
-use crate::storage::codec::{Damage, View};
-use crate::storage::page::{PageBuilder, Span};
-use crate::storage::{AppendError, Batch, EventLog, Place, StorageError};
-
-/// How many handles on tail events are taken under its lock at once.
-const SLICE_EVENTS: usize = 256;
+use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use crate::model::{Condition, Direction, Filter, Page, Position, Read, Scope, StreamName, TopicName, Version};
+use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Recalled, StorageError, Tip};
 
 pub struct RedbLog {
     shared: Arc<Shared>,
@@ -51,6 +48,73 @@ impl RedbLog {
         }
     }
 
+    /// Looks up what conditions ask for, so that the writer has to look only at what comes meanwhile.
+    async fn check(&self, batch: &Batch) -> Result<Checked, StorageError> {
+        let (mut up_to, mut newest) = (Position::MAX, Vec::with_capacity(batch.conditions.len()));
+        for condition in &batch.conditions {
+            newest.push(match condition {
+                Condition::Query { filter, after } => {
+                    let (found, head) = self.newest(filter, *after).await?;
+                    up_to = up_to.min(head);
+                    found
+                }
+                Condition::Stream { .. } | Condition::Head(_) => 0,
+            });
+        }
+        Ok(Checked { up_to, newest })
+    }
+
+    async fn newest(&self, filter: &Filter, after: Position) -> Result<(Position, Position), StorageError> {
+        {
+            let state = self.shared.state();
+            if state.tail.prefix.position <= after {
+                return Ok((state.tail.newest(filter, after), state.tail.head()));
+            }
+        }
+        let (shared, filter) = (self.shared.clone(), filter.clone());
+        on_blocking_thread(move || shared.newest(&filter, after)).await
+    }
+
+    async fn key(&self, key: &[u8; 16]) -> Result<(Option<KeyUse>, Position), StorageError> {
+        {
+            let state = self.shared.state();
+            let known = state.tail.key(key);
+            if known.is_some() || state.tail.prefix.position == 0 {
+                return Ok((known, state.tail.head()));
+            }
+        }
+        let (shared, key) = (self.shared.clone(), *key);
+        on_blocking_thread(move || shared.key(&key)).await
+    }
+
+    /// The places that a key's batch was given.
+    async fn places(&self, used: KeyUse) -> Result<Vec<Place>, StorageError> {
+        let end = used.first + Position::from(used.events);
+        let mut places = Vec::with_capacity(used.events.min(PAGE_EVENTS_MAX as u32) as usize);
+        let mut read = Read {
+            scope: Scope::Store,
+            direction: Direction::Forward,
+            from: used.first,
+            filter: Filter::default(),
+            events_max: PAGE_EVENTS_MAX,
+            bytes_max: PAGE_BYTES_MAX,
+        };
+        while read.from < end {
+            read.events_max = (end - read.from).min(PAGE_EVENTS_MAX as u64) as usize;
+            let page = self.read(&read).await?;
+            let place = |event: &crate::model::Event| {
+                let version = event.stream.as_ref().map(|(_, version)| *version);
+                Place { position: event.position, sequence: event.sequence, version }
+            };
+            places.extend(page.events.iter().map(place));
+            match page.next {
+                Some(next) => read.from = next,
+                None => break,
+            }
+        }
+        Ok(places)
+    }
+
     fn close_queue(&self) {
         drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -77,14 +141,33 @@ impl Drop for RedbLog {
 
 #[async_trait]
 impl EventLog for RedbLog {
-    async fn append(&self, batch: Batch) -> Result<Vec<Place>, AppendError> {
+    async fn append(&self, mut batch: Batch) -> Result<Appended, AppendError> {
         if self.shared.failure().is_some() {
             return Err(self.stopped());
         }
+        batch.key = batch.key.filter(|_| !batch.events.is_empty());
+        let mut checked = self.check(&batch).await?;
+        if let Some(key) = &batch.key {
+            match self.key(&key.key).await? {
+                (Some(used), _) if used.request != key.request => return Err(AppendError::KeyReused),
+                (Some(used), _) => return Ok(Appended { places: self.places(used).await?, replayed: true }),
+                (None, head) => checked.up_to = checked.up_to.min(head),
+            }
+        }
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Prepared::new(batch, answer)?)?;
+        self.enqueue(Prepared::new(batch, checked, answer)?)?;
         let lost = || AppendError::Unknown { detail: "the writer ended before it answered".into() };
-        answered.await.unwrap_or_else(|_| Err(lost()))
+        match answered.await.unwrap_or_else(|_| Err(lost()))? {
+            Outcome::Placed(places) => Ok(Appended { places, replayed: false }),
+            Outcome::Known(used) => Ok(Appended { places: self.places(used).await?, replayed: true }),
+        }
+    }
+
+    async fn recall(&self, key: &[u8; 16]) -> Result<Option<Recalled>, StorageError> {
+        match self.key(key).await? {
+            (Some(used), _) => Ok(Some(Recalled { request: used.request, places: self.places(used).await? })),
+            (None, _) => Ok(None),
+        }
     }
 
     async fn read(&self, read: &Read) -> Result<Page, StorageError> {
@@ -100,8 +183,8 @@ impl EventLog for RedbLog {
         self.shared.head.subscribe()
     }
 
-    fn topic_head(&self, topic: &TopicName) -> Sequence {
-        self.shared.state().tail.topic_head(topic)
+    fn tip(&self, topic: &TopicName) -> Tip {
+        self.shared.state().tail.tip(topic)
     }
 
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError> {
@@ -131,103 +214,4 @@ pub async fn on_blocking_thread<T: Send + 'static>(
 ) -> Result<T, StorageError> {
     let failed = |error: tokio::task::JoinError| StorageError::Io { what: "read".into(), detail: error.to_string() };
     tokio::task::spawn_blocking(work).await.map_err(failed)?
-}
-
-/// What a read may touch.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Allowed {
-    Memory,
-    Disk,
-}
-
-/// Reads a page; `None` if that needs redb and only memory is allowed.
-///
-/// The boundary between tail and redb moves while we read, but only ever up, and in one step with the snapshot: so each
-/// round looks under the lock who has the next place, and no event is in neither.
-fn page(shared: &Shared, read: &Read, allowed: Allowed) -> Result<Option<Page>, StorageError> {
-    let Some(end) = end(shared, &read.scope, allowed)? else { return Ok(None) };
-    let mut span = Span::new(read, end);
-    let mut page = PageBuilder::new(read);
-    while span.next().is_some() && !page.is_full() {
-        let (events, prefix) = {
-            let state = shared.state();
-            let count = if read.filter == Default::default() { page.room().min(SLICE_EVENTS) } else { SLICE_EVENTS };
-            (state.tail.slice(&read.scope, span, count), state.tail.prefix.clone())
-        };
-        if !events.is_empty() {
-            take_from_memory(&mut page, &mut span, read, events)?;
-            continue;
-        }
-        if allowed == Allowed::Memory {
-            return Ok(None);
-        }
-        let before = span.at;
-        span = prefix.visit(&read.scope, span, |place, position, stored| {
-            look(&mut page, read, place, Some(position), stored, |view| {
-                Bytes::copy_from_slice(&stored[view.payload_at..])
-            })?;
-            Ok(!page.is_full())
-        })?;
-        if span.at == before && !page.is_full() {
-            return Err(
-                prefix.corrupt(format_args!("{:?}", read.scope), Damage("a place that the index does not have"))
-            );
-        }
-    }
-    Ok(Some(page.finish(span.next())))
-}
-
-fn end(shared: &Shared, scope: &Scope, allowed: Allowed) -> Result<Option<u64>, StorageError> {
-    let known = shared.state().tail.end(scope);
-    match (known, scope) {
-        (None, Scope::Stream(topic, stream)) if allowed == Allowed::Disk => shared.stream_head(topic, stream).map(Some),
-        (known, _) => Ok(known),
-    }
-}
-
-fn take_from_memory(
-    page: &mut PageBuilder,
-    span: &mut Span,
-    read: &Read,
-    events: Vec<(u64, Bytes)>,
-) -> Result<(), StorageError> {
-    for (place, stored) in events {
-        if page.is_full() {
-            break;
-        }
-        let corrupt = |Damage(detail)| StorageError::Corrupt {
-            place: format!("the tail in memory, place {place} of {:?}", read.scope),
-            detail: detail.into(),
-        };
-        look(page, read, place, None, &stored, |view| stored.slice(view.payload_at..)).map_err(corrupt)?;
-        span.step();
-    }
-    Ok(())
-}
-
-/// Looks at one event: is it the one that the index promised, is it wanted, and then into the page.
-fn look<'a>(
-    page: &mut PageBuilder,
-    read: &Read,
-    place: u64,
-    position: Option<Position>,
-    stored: &'a [u8],
-    payload: impl FnOnce(&View<'a>) -> Bytes,
-) -> Result<(), Damage> {
-    let view = View::parse(stored)?;
-    let promised = match &read.scope {
-        Scope::Store => view.place.position == place,
-        Scope::Topic(topic) => view.place.sequence == place && view.topic == topic.as_str(),
-        Scope::Stream(topic, stream) => {
-            view.place.version == Some(place) && view.topic == topic.as_str() && view.stream == Some(stream.as_str())
-        }
-    };
-    if !promised || position.is_some_and(|position| position != view.place.position) {
-        return Err(Damage("another event than the index says"));
-    }
-    page.look();
-    if view.matches(&read.filter) {
-        page.push(view.event(payload(&view))?);
-    }
-    Ok(())
 }

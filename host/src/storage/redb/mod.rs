@@ -1,29 +1,37 @@
-//! The default adapter: a write-ahead log of group commits, and redb filled behind it.
+//! The default adapter: a log of group commits in plain files, and an index of it in redb, filled behind.
 //!
-//! An append is durable in the log and readable from the tail in memory; a background thread moves the tail into redb
-//! in big transactions, because a redb commit costs as much as a whole group. Down once: `log` → `batch` → `writer` →
-//! `wal`. Behind it: `fill` → redb → `segments` used again. Reads: `log` merges `tail` and `prefix`.
+//! An append is durable in the log and readable from the tail in memory; a background thread moves what the tail knows into
+//! the index in big transactions, because a redb commit costs as much as a whole group. Down once: `log` → `batch` →
+//! `writer` → `plan` → `wal`. Behind it: `fill` → `index`. Reads: `log` merges `tail` and `prefix`.
 //!
-//! **Invariant:** redb is always one consistent prefix of the log; the rest is in the write-ahead log and in the tail.
+//! **Invariant:** the log's files are the truth. The index is always one consistent prefix of it and can be made anew; what
+//! it does not hold yet is in the tail.
 //! The directory's lock is held until the last handle of the store is gone, because redb's file is open as long.
 
 mod batch;
-mod block;
 mod chunk;
 mod config;
 mod directory;
 mod faults;
 mod fill;
+mod finding;
 mod group;
 mod heads;
+mod index;
 mod keys;
+mod labels;
 mod log;
+mod paging;
+mod plan;
 mod postings;
 mod prefix;
 mod records;
 mod replay;
+mod rows;
+mod search;
 mod segments;
 mod shared;
+mod stretch;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -33,24 +41,24 @@ mod writer;
 
 pub use config::RedbConfig;
 
-use redb::{Database, ReadableDatabase};
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
-use self::directory::{Directory, io_error, redb_error};
+use self::directory::{Directory, io_error};
 use self::faults::Faults;
 use self::heads::Heads;
+use self::index::Index;
 use self::log::{RedbLog, Threads};
-use self::prefix::Prefix;
 use self::records::RedbRecords;
-use self::segments::{Request, Segments};
+use self::segments::Segments;
 use self::shared::Shared;
+use self::stretch::Files;
 use self::tail::Tail;
 use self::wal::Wal;
 use self::writer::Writer;
 use super::{Clock, StorageError, Store};
 
-/// Opens the store in a directory, or makes a new one there. Takes back from the write-ahead log what redb has not
+/// Opens the store in a directory, or makes a new one there. Takes back from the log what the index has not
 /// reached. Fails if another process has it open, if it is of another format, or if acknowledged events are damaged.
 pub fn open(config: RedbConfig, clock: Clock) -> Result<Store, StorageError> {
     open_with(config, clock, Faults::default())
@@ -69,44 +77,26 @@ fn open_log(
     faults: Faults,
     directory: Arc<Directory>,
 ) -> Result<RedbLog, StorageError> {
-    let path = keys::events_file(&directory.path);
-    let db = records::open_database(&path, config.cache_bytes)?;
-    create_tables(&db).map_err(|error| redb_error(&path, error))?;
-    let (prefix, reached, topic_heads) = Prefix::open(&db, &path)?;
-    let mut tail = Tail::new(Arc::new(prefix), topic_heads);
-    let found = replay::replay(&directory, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;
+    let files = Arc::new(Files::new(keys::log_dir(&directory.path)));
+    let index = Index::open(&keys::index_file(&directory.path), files, config.cache_bytes)?;
+    let (prefix, reached) = index.snapshot()?;
+    let tips = prefix.tips.clone();
+    let mut tail = Tail::new(Arc::new(prefix), tips);
+    let found = replay::replay(&directory, &index, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;
 
-    let wal_dir = keys::wal_dir(&directory.path);
     let failed = io_error("cannot start the threads of", &directory.path);
-    let started = Segments::start(wal_dir, config.segment_bytes, found.numbers);
-    let (segments, requests, segments_thread) = started.map_err(&failed)?;
-    // What redb passed before the last stop; the thread is there, as we just started it.
-    let _ = requests.send(Request::Recycle(reached.wal.segment));
+    let started = Segments::start(keys::log_dir(&directory.path), config.segment_bytes);
+    let (segments, segments_thread) = started.map_err(&failed)?;
     let wal = Wal::new(found.segment, found.reached.wal.offset, segments, faults.clone());
 
-    let (heads, queue_batches) = (Heads::new(tail.topic_heads()), config.writer_queue_batches);
+    let (heads, queue_batches) = (Heads::new(tail.tips()), config.writer_queue_batches);
     let head = found.reached.position;
-    let shared = Arc::new(Shared::new(tail, head, config, path, faults, db, directory.clone()));
+    let shared = Arc::new(Shared::new(tail, head, config, faults, index, directory.clone()));
     let (queue, batches) = sync_channel(queue_batches);
     let for_filler = shared.clone();
-    let filler = threads::background("weir-filler", move || fill::run(&for_filler, &requests));
+    let filler = threads::background("weir-filler", move || fill::run(&for_filler));
     let filler = filler.map_err(&failed)?;
     let writer = Writer { shared: shared.clone(), queue: batches, wal, heads, clock, last: found.reached };
     let writer = threads::foreground("weir-writer", move || writer.run()).map_err(failed)?;
     Ok(RedbLog::new(shared, queue, Threads { writer, filler, segments: segments_thread }))
-}
-
-/// A table is made by being opened for writing; a commit costs two syncs, so it is done for a new file only.
-fn create_tables(db: &Database) -> Result<(), redb::Error> {
-    if db.begin_read()?.list_tables()?.count() >= 5 {
-        return Ok(());
-    }
-    let mut txn = db.begin_write()?;
-    txn.set_quick_repair(true);
-    txn.open_table(keys::BLOCKS)?;
-    txn.open_table(keys::TOPIC_POSTINGS)?;
-    txn.open_table(keys::STREAM_POSTINGS)?;
-    txn.open_table(keys::TOPIC_HEADS)?;
-    txn.open_table(keys::META)?;
-    Ok(txn.commit()?)
 }

@@ -1,47 +1,56 @@
-//! Reading from redb: one snapshot, which holds exactly the positions up to `position`.
+//! Reading what the index has reached: one snapshot of redb, which holds exactly the positions up to `position`, and the
+//! log's files behind it.
 //!
 //! **Invariant:** an event is handed up only if its checksum holds and its own place is the one that the index sent us
-//! to; anything else is `Corrupt`, with the block or row named.
+//! to; anything else is `Corrupt`, with the position or row named.
 
-use redb::{AccessGuard, Database, ReadOnlyTable, ReadableDatabase};
+use redb::{Database, ReadOnlyTable, ReadableDatabase};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use super::block;
+use super::chunk::KeyUse;
 use super::directory::redb_error;
-use super::keys::{self, BLOCKS, META, STREAM_POSTINGS, TOPIC_HEADS, TOPIC_POSTINGS};
+use super::keys::{self, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS, TOPIC_TIPS, TYPE_POSTINGS};
 use super::postings;
+use super::rows::{List, Row, Rows};
+use super::stretch::{Files, Stretch, StretchError};
 use super::wal::WalEnd;
-use crate::model::{Direction, Position, Scope, Sequence, StreamName, TopicName, Version};
-use crate::storage::StorageError;
+use crate::model::{Direction, Position, Scope, StreamName, TopicName, Version};
 use crate::storage::codec::Damage;
 use crate::storage::page::Span;
+use crate::storage::{StorageError, Tip};
 
-type Rows = ReadOnlyTable<&'static [u8], &'static [u8]>;
+type Keys = ReadOnlyTable<[u8; 16], ([u8; 16], u64, u32)>;
 
-/// How far redb is, and what has to be known to go on behind it.
+/// How far the index is, and what has to be known to go on behind it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Reached {
     pub position: Position,
     pub time_ms: u64,
     pub group: u64,
-    /// Where in the write-ahead log the next group starts.
+    /// Where in the log the next group starts.
     pub wal: WalEnd,
 }
 
 pub struct Prefix {
     pub position: Position,
-    path: PathBuf,
-    blocks: ReadOnlyTable<u64, &'static [u8]>,
-    topics: Rows,
-    streams: Rows,
+    pub path: PathBuf,
+    files: Arc<Files>,
+    stretches: ReadOnlyTable<u64, (u64, u64)>,
+    pub topics: Rows,
+    pub streams: Rows,
+    pub tags: Rows,
+    pub types: Rows,
+    /// The younger generation first.
+    keys: [Keys; 2],
+    /// Of topics that have events here; how many.
+    pub tips: HashMap<TopicName, Tip>,
 }
 
 impl Prefix {
-    /// Takes a snapshot, and reads how far it goes and where the topics are.
-    pub fn open(db: &Database, path: &Path) -> Result<(Self, Reached, HashMap<TopicName, Sequence>), StorageError> {
-        let failed = |error: redb::Error| redb_error(path, error);
+    /// Takes a snapshot, and reads how far it goes.
+    pub fn open(db: &Database, path: &Path, files: Arc<Files>) -> Result<(Self, Reached), StorageError> {
         let open = || -> Result<_, redb::Error> {
             let txn = db.begin_read()?;
             let meta = txn.open_table(META)?;
@@ -52,20 +61,31 @@ impl Prefix {
                 group: number(keys::META_GROUP)?,
                 wal: WalEnd { segment: number(keys::META_SEGMENT)?.max(1), offset: number(keys::META_OFFSET)? },
             };
-            let mut heads = vec![];
-            for row in txn.open_table(TOPIC_HEADS)?.range::<&str>(..)? {
-                let (topic, head) = row?;
-                heads.push((topic.value().to_owned(), head.value()));
+            let mut tips = vec![];
+            for row in txn.open_table(TOPIC_TIPS)?.range::<&str>(..)? {
+                let (topic, tip) = row?;
+                let (sequence, hash) = tip.value();
+                tips.push((topic.value().to_owned(), Tip { sequence, hash }));
             }
-            let (blocks, topics) = (txn.open_table(BLOCKS)?, txn.open_table(TOPIC_POSTINGS)?);
-            Ok((reached, heads, blocks, topics, txn.open_table(STREAM_POSTINGS)?))
+            let prefix = Self {
+                position: reached.position,
+                path: path.to_owned(),
+                files,
+                stretches: txn.open_table(STRETCHES)?,
+                topics: txn.open_table(TOPIC_POSTINGS)?,
+                streams: txn.open_table(STREAM_POSTINGS)?,
+                tags: txn.open_table(TAG_POSTINGS)?,
+                types: txn.open_table(TYPE_POSTINGS)?,
+                keys: [txn.open_table(keys::KEYS_YOUNG)?, txn.open_table(keys::KEYS_OLD)?],
+                tips: HashMap::new(),
+            };
+            Ok((prefix, reached, tips))
         };
-        let (reached, heads, blocks, topics, streams) = open().map_err(failed)?;
-        let name = |(topic, head): (String, u64)| TopicName::parse(&topic).map(|topic| (topic, head));
-        let heads = heads.into_iter().map(name).collect::<Result<_, _>>();
-        let prefix = Self { position: reached.position, path: path.to_owned(), blocks, topics, streams };
-        let heads = heads.map_err(|_| prefix.corrupt("topic_heads", Damage("a name that is none")))?;
-        Ok((prefix, reached, heads))
+        let (mut prefix, reached, tips) = open().map_err(|error| redb_error(path, error))?;
+        let name = |(topic, tip): (String, Tip)| TopicName::parse(&topic).map(|topic| (topic, tip));
+        let tips = tips.into_iter().map(name).collect::<Result<_, _>>();
+        prefix.tips = tips.map_err(|_| prefix.corrupt("topic_tips", Damage("a name that is none")))?;
+        Ok((prefix, reached))
     }
 
     pub fn corrupt(&self, place: impl std::fmt::Display, damage: Damage) -> StorageError {
@@ -86,7 +106,7 @@ impl Prefix {
         let Some(row) = rows.map_err(|error| self.failed(error))?.next_back() else { return Ok(0) };
         let (key, row) = row.map_err(|error| self.failed(error))?;
         let first = keys::key_number(key.value()).unwrap_or(0);
-        let count = postings::count(row.value()).ok().filter(|count| *count > 0 && first > 0);
+        let count = postings::count(key.value(), row.value()).ok().filter(|count| *count > 0 && first > 0);
         let head = count.and_then(|count| first.checked_add(count - 1));
         head.ok_or_else(|| self.corrupt(format_args!("stream '{topic}/{stream}'"), Damage("a row that has no end")))
     }
@@ -99,12 +119,12 @@ impl Prefix {
         mut span: Span,
         mut visit: impl FnMut(u64, Position, &[u8]) -> Result<bool, Damage>,
     ) -> Result<Span, StorageError> {
-        let mut blocks = Blocks { prefix: self, current: None };
+        let mut events = Events::new(self);
         while let Some(place) = span.next() {
             let Some(run) = self.run(scope, span.direction, place)? else { break };
             // A run holds all places from `run.first` on; those that the span wants are looked at in its order.
             while let Some(position) = span.next().and_then(|place| run.position(place)) {
-                let event = blocks.event(position)?;
+                let event = events.event(position)?;
                 let more = visit(span.at, position, event).map_err(|damage| self.damaged(position, damage))?;
                 span.step();
                 if !more {
@@ -115,78 +135,113 @@ impl Prefix {
         Ok(span)
     }
 
-    pub fn damaged(&self, position: Position, damage: Damage) -> StorageError {
-        self.corrupt(format_args!("the block of position {position}"), damage)
+    fn damaged_at(&self, position: Position, at: WalEnd, damage: Damage) -> StorageError {
+        let path = self.files.path(at.segment);
+        let place = format!("position {position}, {} from offset {} on", path.display(), at.offset);
+        StorageError::Corrupt { place, detail: damage.to_string() }
     }
 
-    /// The stretch of known positions that holds `place`; `None` when this snapshot does not hold it.
+    pub fn damaged(&self, position: Position, damage: Damage) -> StorageError {
+        self.corrupt(format_args!("position {position}"), damage)
+    }
+
+    /// The run of known positions that holds `place`; `None` when this snapshot does not hold it.
     fn run(&self, scope: &Scope, direction: Direction, place: u64) -> Result<Option<Run>, StorageError> {
-        let (rows, low, high) = match scope {
+        let row = match scope {
             Scope::Store => return Ok((place <= self.position).then(|| Run::store(direction, place, self.position))),
-            Scope::Topic(topic) => (&self.topics, keys::topic_key(topic, 0), keys::topic_key(topic, place)),
+            Scope::Topic(topic) => self.list(&self.topics, |number| keys::topic_key(topic, number)).row_from(place)?,
             Scope::Stream(topic, stream) => {
-                (&self.streams, keys::stream_key(topic, stream, 0), keys::stream_key(topic, stream, place))
+                self.list(&self.streams, |number| keys::stream_key(topic, stream, number)).row_from(place)?
             }
         };
-        let rows = rows.range(low.as_slice()..=high.as_slice()).map_err(|error| self.failed(error))?;
-        let Some(row) = { rows }.next_back() else { return Ok(None) };
-        let (key, row) = row.map_err(|error| self.failed(error))?;
-        let first = keys::key_number(key.value()).unwrap_or(0);
-        let damaged = |damage| self.corrupt(format_args!("index row {first} of {scope:?}"), damage);
-        let run = Run { first, positions: postings::decode(row.value()).map_err(damaged)?, count: 0 };
-        if run.positions.last().is_some_and(|last| *last > self.position) {
-            return Err(damaged(Damage("a position that redb has not reached")));
+        let Some(row) = row else { return Ok(None) };
+        if row.positions.last().is_some_and(|last| *last > self.position) {
+            let place = format_args!("index row {} of {scope:?}", row.first);
+            return Err(self.corrupt(place, Damage("a position that the index has not reached")));
         }
-        Ok(run.position(place).is_some().then_some(run))
+        Ok(row.position(place).is_some().then_some(Run::Listed(row)))
+    }
+
+    pub fn list<'p, K: Fn(u64) -> Vec<u8>>(&'p self, rows: &'p Rows, key: K) -> List<'p, K> {
+        List { rows, path: &self.path, key, current: None }
+    }
+
+    /// The position of a place, if this snapshot holds it.
+    pub fn position_of(&self, scope: &Scope, place: u64) -> Result<Option<Position>, StorageError> {
+        Ok(self.run(scope, Direction::Forward, place)?.and_then(|run| run.position(place)))
+    }
+
+    /// What an idempotency key was used for, if this snapshot knows it.
+    pub fn key(&self, key: &[u8; 16]) -> Result<Option<KeyUse>, StorageError> {
+        for table in &self.keys {
+            if let Some(guard) = table.get(key).map_err(|error| self.failed(error))? {
+                let (request, first, events) = guard.value();
+                return Ok(Some(KeyUse { request, first, events }));
+            }
+        }
+        Ok(None)
     }
 }
 
 /// Places that follow each other, and their positions. For the store's own order the list is not spelt out.
-struct Run {
-    first: u64,
-    positions: Vec<Position>,
-    count: u64,
+enum Run {
+    Store(std::ops::RangeInclusive<u64>),
+    Listed(Row),
 }
 
 impl Run {
     fn store(direction: Direction, place: u64, last: Position) -> Self {
         match direction {
-            Direction::Forward => Self { first: place, positions: vec![], count: last - place + 1 },
-            Direction::Backward => Self { first: 1, positions: vec![], count: place },
+            Direction::Forward => Self::Store(place..=last),
+            Direction::Backward => Self::Store(1..=place),
         }
     }
 
     fn position(&self, place: u64) -> Option<Position> {
-        let index = place.checked_sub(self.first)?;
-        if index < self.count {
-            return Some(place);
+        match self {
+            Self::Store(places) => places.contains(&place).then_some(place),
+            Self::Listed(row) => row.position(place),
         }
-        self.positions.get(usize::try_from(index).ok()?).copied()
     }
 }
 
-/// The block that was read last, as neighbours mostly share one.
-struct Blocks<'p> {
+/// Events by position. The stretch that was read last is kept, as neighbours mostly share one.
+pub struct Events<'p> {
     prefix: &'p Prefix,
-    current: Option<(Range<Position>, AccessGuard<'static, &'static [u8]>)>,
+    current: Option<Stretch>,
 }
 
-impl Blocks<'_> {
-    fn event(&mut self, position: Position) -> Result<&[u8], StorageError> {
-        let damaged = |damage| self.prefix.damaged(position, damage);
-        if !self.current.as_ref().is_some_and(|(positions, _)| positions.contains(&position)) {
+impl<'p> Events<'p> {
+    pub fn new(prefix: &'p Prefix) -> Self {
+        Self { prefix, current: None }
+    }
+
+    pub fn event(&mut self, position: Position) -> Result<&[u8], StorageError> {
+        if !self.current.as_ref().is_some_and(|stretch| stretch.positions.contains(&position)) {
             self.current = Some(self.load(position)?);
         }
-        let Some((positions, block)) = &self.current else { return Err(damaged(Damage("no block"))) };
-        block::event(block.value(), (position - positions.start) as usize).map_err(damaged)
+        let event = self.current.as_ref().ok_or(Damage("no stretch")).and_then(|stretch| stretch.event(position));
+        event.map_err(|damage| self.prefix.damaged(position, damage))
     }
 
-    fn load(&self, position: Position) -> Result<(Range<Position>, AccessGuard<'static, &'static [u8]>), StorageError> {
-        let damaged = |damage| self.prefix.damaged(position, damage);
-        let failed = |error| self.prefix.failed(error);
-        let found = self.prefix.blocks.range(..=position).map_err(failed)?.next_back();
-        let (first, block) = found.ok_or_else(|| damaged(Damage("no block holds it")))?.map_err(failed)?;
-        let positions = block::positions(first.value(), block.value()).map_err(damaged)?;
-        if positions.contains(&position) { Ok((positions, block)) } else { Err(damaged(Damage("no block holds it"))) }
+    fn load(&self, position: Position) -> Result<Stretch, StorageError> {
+        let prefix = self.prefix;
+        let failed = |error: redb::StorageError| prefix.failed(error);
+        let floor = prefix.stretches.range(..=position).map_err(failed)?.next_back();
+        let (first, at) =
+            floor.ok_or_else(|| prefix.damaged(position, Damage("no stretch holds it")))?.map_err(failed)?;
+        let next = prefix.stretches.range(position + 1..).map_err(failed)?.next().transpose().map_err(failed)?;
+        let (segment, offset) = at.value();
+        let end = next.as_ref().map_or(prefix.position + 1, |(end, _)| end.value());
+        let bytes = next.map(|(_, end)| end.value()).filter(|end| end.0 == segment);
+        let bytes = bytes.and_then(|end| end.1.checked_sub(offset));
+        let at = WalEnd { segment, offset };
+        Stretch::load(&prefix.files, at, first.value()..end, bytes).map_err(|error| match error {
+            StretchError::Damage(damage) => prefix.damaged_at(position, at, damage),
+            StretchError::Io(error) => StorageError::Io {
+                what: format!("cannot read {} for position {position}", prefix.files.path(segment).display()),
+                detail: error.to_string(),
+            },
+        })
     }
 }

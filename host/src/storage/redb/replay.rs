@@ -1,4 +1,4 @@
-//! Opening the write-ahead log: what redb has not reached is read back into the tail.
+//! Opening the log: what the index has not reached is read back into the tail, and from there into the index when it is much.
 //!
 //! The last record may be torn, as nobody was told of it: it is cut. **Invariant:** if a record is damaged and a later
 //! one was begun, the damaged one was acknowledged; then the store does not open, and the place is named.
@@ -9,17 +9,19 @@ use std::fs::{self, File};
 use std::io::{Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::chunk::Group;
+use super::chunk::{Group, KeyUse};
 use super::directory::{Directory, io_error};
 use super::group::{self, Header};
+use super::index::Index;
 use super::keys;
 use super::prefix::Reached;
 use super::segments;
 use super::tail::Tail;
 use super::wal::{Segment, WalEnd};
-use crate::model::{Position, StreamName, TopicName};
-use crate::storage::codec::{Damage, View, claims};
+use crate::model::{EventType, Position, StreamName, Tag, TopicName};
+use crate::storage::codec::{self, Damage, View, claims};
 use crate::storage::{Place, StorageError};
 
 /// How much of an unused segment is looked at in one go.
@@ -28,31 +30,32 @@ const WINDOW_BYTES: usize = 1 << 20;
 /// Where the log ends, and what its last group was.
 pub struct Replayed {
     pub segment: Segment,
-    pub numbers: BTreeSet<u64>,
     pub reached: Reached,
 }
 
 /// Reads every group after `reached` into the tail, and makes what it found durable before anybody may see it.
 pub fn replay(
     directory: &Directory,
+    index: &Index,
     tail: &mut Tail,
     reached: Reached,
     segment_bytes: u64,
     fill_bytes: usize,
 ) -> Result<Replayed, StorageError> {
-    let dir = keys::wal_dir(&directory.path);
+    let dir = keys::log_dir(&directory.path);
     let numbers = segments::numbers(&dir).map_err(io_error("cannot list", &dir))?;
-    let mut replay = Replay { directory, dir, tail, reached, bytes: vec![], base: 0, fill_bytes };
+    let mut replay = Replay { directory, index, dir, tail, reached, bytes: vec![], base: 0, fill_bytes };
     let numbers = replay.check_names(numbers, segment_bytes)?;
     replay.load_first()?;
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
     let segment = replay.cut()?;
-    Ok(Replayed { segment, numbers, reached: replay.reached })
+    Ok(Replayed { segment, reached: replay.reached })
 }
 
 struct Replay<'a> {
     directory: &'a Directory,
+    index: &'a Index,
     dir: PathBuf,
     tail: &'a mut Tail,
     reached: Reached,
@@ -72,21 +75,19 @@ impl Replay<'_> {
         keys::segment_file(&self.dir, segment)
     }
 
-    /// From the one that redb points to, no segment may be missing. A new store gets its first one here.
+    /// No segment may be missing. A new store gets its first one here.
     fn check_names(&self, mut numbers: BTreeSet<u64>, segment_bytes: u64) -> Result<BTreeSet<u64>, StorageError> {
-        let first = self.reached.wal.segment;
-        let live = numbers.split_off(&first);
-        if live.is_empty() && self.reached.position == 0 {
-            let path = self.path(first);
+        const FIRST: u64 = 1;
+        if numbers.is_empty() && self.reached.position == 0 {
+            let path = self.path(FIRST);
             segments::create(&self.dir, &path, segment_bytes).map_err(io_error("cannot create", &path))?;
-            numbers.insert(first);
+            numbers.insert(FIRST);
             return Ok(numbers);
         }
-        let last = live.last().copied().unwrap_or(first);
-        if let Some(missing) = (first..=last).find(|number| !live.contains(number)) {
+        let last = numbers.last().copied().unwrap_or(FIRST).max(self.reached.wal.segment);
+        if let Some(missing) = (FIRST..=last).find(|number| !numbers.contains(number)) {
             return Err(self.corrupt(WalEnd { segment: missing, offset: 0 }, "the segment file is missing"));
         }
-        numbers.extend(live);
         Ok(numbers)
     }
 
@@ -169,20 +170,30 @@ impl Replay<'_> {
             ends: Vec::with_capacity(header.events.min(record.len() / 32)),
             record,
             time_ms: 0,
+            at,
             end,
         };
-        let group = self.index(group).map_err(|damage| self.corrupt(at, damage.to_string()))?;
+        let group = self.note_group(group).map_err(|damage| self.corrupt(at, damage.to_string()))?;
         if group.ends.len() != header.events {
             return Err(self.corrupt(at, "a group's count is not that of its events"));
         }
         self.reached = Reached { position: group.last(), time_ms: group.time_ms, group: group.number, wal: end };
         self.tail.active().push(group);
-        self.tail.advance(self.fill_bytes);
+        if self.tail.advance(self.fill_bytes) { self.fill() } else { Ok(()) }
+    }
+
+    /// Keeps memory bounded, however much the index lacks.
+    fn fill(&mut self) -> Result<(), StorageError> {
+        if let Some(chunk) = self.tail.oldest() {
+            let prefix = self.index.add(&chunk)?;
+            tracing::info!(position = prefix.position, "made the index from the log");
+            self.tail.filled(Arc::new(prefix));
+        }
         Ok(())
     }
 
     /// Notes every event of a group in the tail's index, and holds its place against the one before.
-    fn index(&mut self, mut group: Group) -> Result<Group, Damage> {
+    fn note_group(&mut self, mut group: Group) -> Result<Group, Damage> {
         let record = group.record.clone();
         let mut at = group.start;
         group.time_ms = self.reached.time_ms;
@@ -195,7 +206,7 @@ impl Replay<'_> {
             if position != expected || view.time_ms < group.time_ms {
                 return Err(Damage("positions or times that do not go on from the event before"));
             }
-            self.note(&view)?;
+            self.note(&view, &record[at..end])?;
             group.time_ms = view.time_ms;
             group.ends.push(end as u32);
             at = end;
@@ -203,20 +214,30 @@ impl Replay<'_> {
         Ok(group)
     }
 
-    fn note(&mut self, view: &View) -> Result<(), Damage> {
+    fn note(&mut self, view: &View, stored: &[u8]) -> Result<(), Damage> {
         let topic = TopicName::parse(view.topic).map_err(|_| Damage("a topic that is no name"))?;
         let stream = view.stream.map(StreamName::parse).transpose();
         let stream = stream.map_err(|_| Damage("a stream that is no name"))?;
-        let Place { sequence, .. } = view.place;
-        if sequence != self.tail.topic_head(&topic) + 1 {
+        let Place { sequence, position, .. } = view.place;
+        let tip = self.tail.tip(&topic);
+        if sequence != tip.sequence + 1 {
             return Err(Damage("a sequence that does not go on from its topic's last"));
+        }
+        if !codec::follows(stored, &tip.hash) {
+            return Err(Damage("a hash that does not go on from its topic's last"));
         }
         let known = stream.as_ref().and_then(|stream| self.tail.version(&topic, stream));
         if known.is_some_and(|version| view.place.version != Some(version + 1)) {
             return Err(Damage("a version that does not go on from its stream's last"));
         }
-        self.tail.active().topic(&topic).add(stream.as_ref(), &[view.place])?;
-        self.tail.set_topic_head(&topic, sequence);
+        self.tail.active().topic(&topic).add(stream.as_ref(), &[view.place], view.hash)?;
+        self.tail.set_tip(&topic, sequence, view.hash);
+        let event_type = EventType::parse(view.event_type).map_err(|_| Damage("an event type that is no name"))?;
+        let tags = view.tags().map(Tag::parse).collect::<Result<Vec<_>, _>>();
+        let tags = tags.map_err(|_| Damage("a tag that is none"))?;
+        let chunk = self.tail.active();
+        chunk.labels.add(&event_type, &tags, position);
+        chunk.keys.extend(view.keyed.map(|keyed| KeyUse::of(&keyed, position)));
         Ok(())
     }
 

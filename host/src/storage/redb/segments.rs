@@ -1,11 +1,10 @@
-//! Segment files: made, zeroed and used again by a thread in the background, so that the writer never waits for it.
+//! Segment files: made and zeroed by a thread in the background, so that the writer never waits for it, and cut to size when
+//! they are full. They hold the events for good.
 //!
-//! A used segment that redb has wholly passed is renamed to the next number and keeps its old bytes: a record counts
-//! only if its group number is exactly the next, and old ones are lower. **Invariant:** a segment has its final name
-//! only when its bytes are on disk, and the directory is synced after each change.
+//! **Invariant:** a segment has its final name only when its bytes are on disk, and the directory is synced after it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
@@ -16,13 +15,12 @@ use super::directory::sync_dir;
 use super::keys;
 use super::threads;
 use super::wal::{Segment, extend};
-use crate::model::limits::SEGMENT_SPARES_MAX;
 
 /// What the thread is asked for.
-pub enum Request {
+enum Request {
     Prepare(u64),
-    /// Segments below this number are free to be used again.
-    Recycle(u64),
+    /// Nothing is written behind so many bytes of this file any more.
+    Cut(File, u64),
 }
 
 /// The writer's end: asks for the next segment early, takes it late.
@@ -33,24 +31,19 @@ pub struct Segments {
 }
 
 impl Segments {
-    /// Starts the thread. It ends when all senders of requests are gone.
-    pub fn start(
-        dir: PathBuf,
-        bytes: u64,
-        numbers: BTreeSet<u64>,
-    ) -> io::Result<(Self, Sender<Request>, JoinHandle<()>)> {
+    /// Starts the thread. It ends when this is dropped.
+    pub fn start(dir: PathBuf, bytes: u64) -> io::Result<(Self, JoinHandle<()>)> {
         let (requests, asked) = channel();
         let (answers, ready) = channel();
-        let mut shelf = Shelf { dir, bytes, used: numbers, spares: vec![] };
         let thread = threads::background("weir-segments", move || {
             for request in asked {
                 match request {
-                    Request::Prepare(number) => drop(answers.send(shelf.prepare(number))),
-                    Request::Recycle(below) => shelf.recycle(below),
+                    Request::Prepare(number) => drop(answers.send(prepare(&dir, number, bytes))),
+                    Request::Cut(file, length) => cut(&file, length),
                 }
             }
         })?;
-        Ok((Self { requests: requests.clone(), ready, asked: false }, requests, thread))
+        Ok((Self { requests, ready, asked: false }, thread))
     }
 
     /// Has the segment of this number made, unless one is being made already.
@@ -58,6 +51,12 @@ impl Segments {
         if !self.asked {
             self.asked = self.requests.send(Request::Prepare(number)).is_ok();
         }
+    }
+
+    /// Has a full segment cut to what was written of it.
+    pub fn cut(&self, file: File, length: u64) {
+        // The thread is gone only when the store is being closed.
+        let _ = self.requests.send(Request::Cut(file, length));
     }
 
     /// Takes the segment that was asked for. After a failure the next call asks again.
@@ -68,38 +67,19 @@ impl Segments {
     }
 }
 
-/// What the thread knows: which files there are.
-struct Shelf {
-    dir: PathBuf,
-    bytes: u64,
-    used: BTreeSet<u64>,
-    spares: Vec<u64>,
+fn prepare(dir: &Path, number: u64, bytes: u64) -> io::Result<Segment> {
+    let path = keys::segment_file(dir, number);
+    // One that was made before the last stop is as good as new.
+    if !path.exists() {
+        create(dir, &path, bytes)?;
+    }
+    open(&path, number)
 }
 
-impl Shelf {
-    fn prepare(&mut self, number: u64) -> io::Result<Segment> {
-        let path = keys::segment_file(&self.dir, number);
-        match self.spares.pop() {
-            Some(spare) => fs::rename(keys::segment_file(&self.dir, spare), &path)?,
-            None if path.exists() => {}
-            None => create(&self.dir, &path, self.bytes)?,
-        }
-        sync_dir(&self.dir)?;
-        self.used.insert(number);
-        open(&path, number)
-    }
-
-    fn recycle(&mut self, below: u64) {
-        let kept = self.used.split_off(&below);
-        let free = std::mem::replace(&mut self.used, kept);
-        self.spares.extend(free);
-        while self.spares.len() > SEGMENT_SPARES_MAX {
-            let Some(spare) = self.spares.pop() else { break };
-            // A file that can't be removed costs room, not correctness: nobody reads below redb's own mark.
-            if let Err(error) = fs::remove_file(keys::segment_file(&self.dir, spare)) {
-                tracing::warn!(segment = spare, %error, "could not remove a used log segment");
-            }
-        }
+/// What is left over costs room, not correctness.
+fn cut(file: &File, length: u64) {
+    if let Err(error) = file.set_len(length) {
+        tracing::warn!(%error, "could not cut a full log segment to its size");
     }
 }
 

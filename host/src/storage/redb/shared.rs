@@ -1,16 +1,16 @@
 //! What the writer, the filler and the readers of one log share.
 
-use redb::Database;
-use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 
+use super::chunk::KeyUse;
 use super::config::RedbConfig;
 use super::directory::Directory;
 use super::faults::Faults;
+use super::index::Index;
 use super::tail::Tail;
-use crate::model::{Position, StreamName, TopicName, Version};
+use crate::model::{Filter, Position, StreamName, TopicName, Version};
 use crate::storage::StorageError;
 
 pub struct Shared {
@@ -21,19 +21,18 @@ pub struct Shared {
     pub room: Condvar,
     pub head: watch::Sender<Position>,
     pub config: RedbConfig,
-    pub events_file: PathBuf,
     pub faults: Faults,
     /// Why the log stopped by itself; set once, for ever.
     failure: OnceLock<String>,
     closing: AtomicBool,
-    // Dropped last, in this order: the snapshots above refer to the database, and the lock guards it.
-    pub db: Database,
+    // Dropped last, in this order: the snapshots above refer to the index, and the lock guards it.
+    pub index: Index,
     pub directory: Arc<Directory>,
 }
 
 pub struct State {
     pub tail: Tail,
-    /// Why redb can take no more for now: the disk is full.
+    /// Why the index can take no more for now: the disk is full.
     pub fill_full: Option<String>,
 }
 
@@ -42,9 +41,8 @@ impl Shared {
         tail: Tail,
         head: Position,
         config: RedbConfig,
-        events_file: PathBuf,
         faults: Faults,
-        db: Database,
+        index: Index,
         directory: Arc<Directory>,
     ) -> Self {
         Self {
@@ -53,11 +51,10 @@ impl Shared {
             room: Condvar::new(),
             head: watch::Sender::new(head),
             config,
-            events_file,
             faults,
             failure: OnceLock::new(),
             closing: AtomicBool::new(false),
-            db,
+            index,
             directory,
         }
     }
@@ -91,6 +88,25 @@ impl Shared {
 
     pub fn is_over(&self) -> bool {
         self.closing.load(Ordering::Acquire) || self.failure.get().is_some()
+    }
+
+    /// The last position after `after` whose event matches, or 0; and what was the head then.
+    pub fn newest(&self, filter: &Filter, after: Position) -> Result<(Position, Position), StorageError> {
+        let (newest, head, prefix) = {
+            let state = self.state();
+            (state.tail.newest(filter, after), state.tail.head(), state.tail.prefix.clone())
+        };
+        let newest = if newest == 0 && prefix.position > after { prefix.newest(filter, after)? } else { newest };
+        Ok((newest, head))
+    }
+
+    /// What an idempotency key was used for, and what was the head then.
+    pub fn key(&self, key: &[u8; 16]) -> Result<(Option<KeyUse>, Position), StorageError> {
+        let (known, head, prefix) = {
+            let state = self.state();
+            (state.tail.key(key), state.tail.head(), state.tail.prefix.clone())
+        };
+        Ok((if known.is_some() { known } else { prefix.key(key)? }, head))
     }
 
     /// A stream's head, from redb if need be. The tail is asked first: what left it since is in the newer snapshot.

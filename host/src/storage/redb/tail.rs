@@ -1,39 +1,45 @@
-//! The events that redb does not hold yet, beside the snapshot of redb that holds all before them.
+//! The events that the index does not hold yet, beside the snapshot of the index that holds all before them.
 //!
 //! **Invariant:** prefix, chunks and heads change together under one lock, so whoever holds it sees every event exactly
-//! once: up to `prefix.position` in redb, after it in the chunks, without a gap, up to `head`. Nothing slow happens
+//! once: up to `prefix.position` in the prefix, after it in the chunks, without a gap, up to `head`. Nothing slow happens
 //! under that lock.
 
 use bytes::Bytes;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::chunk::Chunk;
+use super::chunk::{Chunk, KeyUse};
+use super::labels;
 use super::prefix::Prefix;
-use crate::model::{Position, Scope, Sequence, StreamName, TopicName, Version};
+use crate::model::{Direction, Filter, Position, Scope, Sequence, StreamName, TopicName, Version};
 use crate::storage::page::Span;
+use crate::storage::{Hash, Tip};
 
 pub struct Tail {
     pub prefix: Arc<Prefix>,
     sealed: VecDeque<Arc<Chunk>>,
     active: Chunk,
     head: Position,
-    topic_heads: HashMap<TopicName, Sequence>,
+    tips: HashMap<TopicName, Tip>,
     sealed_bytes: usize,
 }
 
 impl Tail {
-    pub fn new(prefix: Arc<Prefix>, topic_heads: HashMap<TopicName, Sequence>) -> Self {
+    pub fn new(prefix: Arc<Prefix>, tips: HashMap<TopicName, Tip>) -> Self {
         let head = prefix.position;
-        Self { prefix, sealed: VecDeque::new(), active: Chunk::default(), head, topic_heads, sealed_bytes: 0 }
+        Self { prefix, sealed: VecDeque::new(), active: Chunk::default(), head, tips, sealed_bytes: 0 }
     }
 
-    pub fn topic_head(&self, topic: &TopicName) -> Sequence {
-        self.topic_heads.get(topic).copied().unwrap_or(0)
+    pub fn tip(&self, topic: &TopicName) -> Tip {
+        self.tips.get(topic).copied().unwrap_or_default()
     }
 
-    pub fn topic_heads(&self) -> &HashMap<TopicName, Sequence> {
-        &self.topic_heads
+    pub fn tips(&self) -> &HashMap<TopicName, Tip> {
+        &self.tips
+    }
+
+    pub fn head(&self) -> Position {
+        self.head
     }
 
     pub fn bytes(&self) -> usize {
@@ -50,10 +56,11 @@ impl Tail {
         &mut self.active
     }
 
-    pub fn set_topic_head(&mut self, topic: &TopicName, sequence: Sequence) {
-        match self.topic_heads.get_mut(topic) {
-            Some(head) => *head = sequence,
-            None => drop(self.topic_heads.insert(topic.clone(), sequence)),
+    pub fn set_tip(&mut self, topic: &TopicName, sequence: Sequence, hash: Hash) {
+        let tip = Tip { sequence, hash };
+        match self.tips.get_mut(topic) {
+            Some(known) => *known = tip,
+            None => drop(self.tips.insert(topic.clone(), tip)),
         }
     }
 
@@ -94,9 +101,65 @@ impl Tail {
     pub fn end(&self, scope: &Scope) -> Option<u64> {
         match scope {
             Scope::Store => Some(self.head),
-            Scope::Topic(topic) => Some(self.topic_head(topic)),
+            Scope::Topic(topic) => Some(self.tip(topic).sequence),
             Scope::Stream(topic, stream) => self.version(topic, stream).or((self.prefix.position == 0).then_some(0)),
         }
+    }
+
+    /// The position of a place, if the tail has it.
+    pub fn position_of(&self, scope: &Scope, place: u64) -> Option<Position> {
+        self.chunks().find_map(|chunk| chunk.position(scope, place))
+    }
+
+    /// What a key was used for, if the tail knows it.
+    pub fn key(&self, key: &[u8; 16]) -> Option<KeyUse> {
+        self.chunks().rev().find_map(|chunk| chunk.keys.get(key)).copied()
+    }
+
+    /// The last position after `after` whose event matches; 0 if there is none in the tail.
+    pub fn newest(&self, filter: &Filter, after: Position) -> Position {
+        // The active chunk may be empty.
+        let later = self.chunks().rev().take_while(|chunk| chunk.last().is_none_or(|last| last > after));
+        let mut found = later.filter_map(|chunk| {
+            let last = chunk.last()?;
+            labels::nearest(&mut chunk.labels.lists(filter)?, last, Direction::Backward, after.saturating_add(1))
+        });
+        found.next().unwrap_or(0)
+    }
+
+    /// Matching events from `at` on in a direction, as places of the scope and handles, as far as the tail has them.
+    /// **Invariant:** the scope is no stream.
+    pub fn find(
+        &self,
+        scope: &Scope,
+        filter: &Filter,
+        at: Position,
+        direction: Direction,
+        count: usize,
+    ) -> Vec<(u64, Position, Bytes)> {
+        let mut found = Vec::new();
+        let mut chunks: Vec<&Chunk> = self.chunks().filter(|chunk| !chunk.groups.is_empty()).collect();
+        if direction == Direction::Backward {
+            chunks.reverse();
+        }
+        for chunk in chunks {
+            let Some(mut lists) = chunk.lists(scope, filter) else { continue };
+            let (Some(first), Some(last)) = (chunk.first(), chunk.last()) else { continue };
+            let (start, limit) = match direction {
+                Direction::Forward => (at.max(first), last),
+                Direction::Backward => (at.min(last), first),
+            };
+            let mut next = Some(start);
+            while let Some(position) = next.and_then(|from| labels::nearest(&mut lists, from, direction, limit)) {
+                let Some(hit) = chunk.hit(scope, position) else { break };
+                found.push(hit);
+                if found.len() >= count {
+                    return found;
+                }
+                next = labels::beyond(position, direction);
+            }
+        }
+        found
     }
 
     /// Places of a span and handles on their events, in the span's direction, for as long as the tail has them: empty

@@ -1,4 +1,4 @@
-//! The write-ahead log as the writer sees it: a place to put the next group, durably.
+//! The log's files as the writer sees them: a place to put the next group, durably.
 //!
 //! Segments are preallocated and zeroed before they are used (see `segments.rs`), so that a sync has no file size or
 //! extent to write. **Invariant:** `write` answers after `fdatasync`; after a failure nothing is written any more.
@@ -42,7 +42,9 @@ impl Wal {
         self.faults.meet(Step::Reserve)?;
         let bytes = bytes as u64;
         if self.offset > 0 && self.offset + bytes > self.current.bytes {
-            self.current = self.segments.take(self.current.number + 1)?;
+            let next = self.segments.take(self.current.number + 1)?;
+            let full = std::mem::replace(&mut self.current, next);
+            self.segments.cut(full.file, self.offset);
             self.offset = 0;
             self.segments.ask(self.current.number + 1);
         }
@@ -53,6 +55,11 @@ impl Wal {
         Ok(())
     }
 
+    /// Where the next record goes, if it fits.
+    pub fn end(&self) -> WalEnd {
+        WalEnd { segment: self.current.number, offset: self.offset }
+    }
+
     /// Writes a record that `reserve` made room for, and answers where the next one starts.
     pub fn write(&mut self, record: &[u8]) -> io::Result<WalEnd> {
         self.faults.meet(Step::Write)?;
@@ -60,7 +67,7 @@ impl Wal {
         self.faults.meet(Step::Sync)?;
         self.current.file.sync_data()?;
         self.offset += record.len() as u64;
-        Ok(WalEnd { segment: self.current.number, offset: self.offset })
+        Ok(self.end())
     }
 }
 

@@ -7,16 +7,16 @@
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
-use tokio::sync::oneshot;
 
-use super::batch::{Answer, Prepared, Slot};
-use super::chunk::Group;
+use super::batch::{Checked, Prepared, Slot};
+use super::chunk::{Group, KeyUse};
 use super::group;
 use super::heads::{Heads, TopicIndex};
+use super::plan::{Placed, Plan};
 use super::prefix::Reached;
 use super::shared::{FailOnPanic, Shared};
 use super::wal::{Wal, WalEnd};
-use crate::model::{Conflict, Position, StreamName, TopicName, Version};
+use crate::model::{Condition, Conflict, Filter, IdempotencyKey, Position, StreamName, TopicName, Version};
 use crate::storage::{AppendError, Clock, Place, StorageError, codec};
 
 pub struct Writer {
@@ -68,20 +68,11 @@ impl Writer {
         for batch in batches {
             self.place(batch, &mut plan);
         }
-        if plan.events() > 0
-            && let Err(failure) = self.write(&mut plan)
-        {
-            plan.placed.into_iter().for_each(|placed| drop(placed.answer.send(Err(failure.clone()))));
-            let stopped = AppendError::Stopped { reason: failure.to_string() };
-            plan.refused.into_iter().for_each(|(answer, _)| drop(answer.send(Err(stopped.clone()))));
-            return;
-        }
-        plan.placed.into_iter().for_each(|placed| drop(placed.answer.send(Ok(placed.places))));
-        // Refusals wait for the disk too: they may rest on batches of the same group.
-        plan.refused.into_iter().for_each(|(answer, error)| drop(answer.send(Err(error))));
+        let written = if plan.events() > 0 { self.write(&mut plan) } else { Ok(()) };
+        plan.answer(written);
     }
 
-    /// Waits while redb is behind by more than memory shall hold.
+    /// Waits while the index is behind by more than memory shall hold.
     fn room_in_tail(&self) -> Result<(), AppendError> {
         let mut state = self.shared.state();
         loop {
@@ -104,38 +95,88 @@ impl Writer {
         match self.wal.reserve(bytes) {
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::StorageFull => {
-                Err(AppendError::Full { detail: format!("no room for {bytes} bytes in the write-ahead log: {error}") })
+                Err(AppendError::Full { detail: format!("no room for {bytes} bytes in the log: {error}") })
             }
             Err(error) => {
-                let reason = format!("could not prepare a write-ahead log segment: {error}");
+                let reason = format!("could not prepare a log segment: {error}");
                 self.shared.fail(reason.clone());
                 Err(AppendError::Stopped { reason })
             }
         }
     }
 
-    /// Checks a batch's conditions and gives its events their places, or notes why not.
+    /// Checks a batch's key and conditions and gives its events their places, or notes why not.
     fn place(&mut self, batch: Prepared, plan: &mut Plan) {
-        let slots = self.conflicts(&batch).and_then(|conflicts| match conflicts.is_empty() {
-            true => self.resolve(&batch.slots),
-            false => Err(AppendError::Conflict(conflicts)),
-        });
-        match slots {
-            Ok(slots) => self.take(batch, slots, plan),
+        match self.admit(&batch, plan) {
+            Ok(Admitted::New(slots)) => self.take(batch, slots, plan),
+            Ok(Admitted::Known(used)) => plan.known.push((batch.answer, used)),
             Err(error) => plan.refused.push((batch.answer, error)),
         }
     }
 
-    fn conflicts(&mut self, batch: &Prepared) -> Result<Vec<Conflict>, AppendError> {
+    fn admit(&mut self, batch: &Prepared, plan: &mut Plan) -> Result<Admitted, AppendError> {
+        if let Some(key) = &batch.key
+            && let Some(used) = self.known(key, batch.checked.up_to, plan)?
+        {
+            return if used.request == key.request { Ok(Admitted::Known(used)) } else { Err(AppendError::KeyReused) };
+        }
+        let conflicts = self.conflicts(batch, plan)?;
+        if !conflicts.is_empty() {
+            return Err(AppendError::Conflict(conflicts));
+        }
+        self.resolve(&batch.slots).map(Admitted::New)
+    }
+
+    /// What a key was used for, if that was after what the caller looked at.
+    fn known(&self, key: &IdempotencyKey, up_to: Position, plan: &Plan) -> Result<Option<KeyUse>, StorageError> {
+        if let Some(used) = plan.keys.get(&key.key) {
+            return Ok(Some(*used));
+        }
+        let (known, prefix) = {
+            let state = self.shared.state();
+            (state.tail.key(&key.key), state.tail.prefix.clone())
+        };
+        if known.is_none() && prefix.position > up_to { prefix.key(&key.key) } else { Ok(known) }
+    }
+
+    fn conflicts(&mut self, batch: &Prepared, plan: &mut Plan) -> Result<Vec<Conflict>, AppendError> {
         let mut conflicts = vec![];
-        for condition in &batch.conditions {
-            let topic = self.heads.topic(&condition.topic);
-            let actual = self.version(topic, &condition.topic, &condition.stream)?;
-            if !condition.expected.holds(actual) {
+        for (index, condition) in batch.conditions.iter().enumerate() {
+            let actual = self.actual(index, condition, &batch.checked, plan)?;
+            if !condition.holds(actual) {
                 conflicts.push(Conflict { condition: condition.clone(), actual });
             }
         }
         Ok(conflicts)
+    }
+
+    /// What a condition looks at. See `Conflict::actual`.
+    fn actual(
+        &mut self,
+        index: usize,
+        condition: &Condition,
+        checked: &Checked,
+        plan: &mut Plan,
+    ) -> Result<u64, StorageError> {
+        match condition {
+            Condition::Stream { topic, stream, .. } => {
+                let topic_index = self.heads.topic(topic);
+                self.version(topic_index, topic, stream)
+            }
+            Condition::Head(_) => Ok(plan.head()),
+            Condition::Query { filter, after } => match plan.newest(filter) {
+                0 => {
+                    let since = self.newest(filter, checked.up_to.max(*after))?;
+                    Ok(since.max(checked.newest.get(index).copied().unwrap_or(0)))
+                }
+                newest => Ok(newest),
+            },
+        }
+    }
+
+    /// The last position after `after` that matches, of what is committed. What came since a moment ago is in the tail.
+    fn newest(&self, filter: &Filter, after: Position) -> Result<Position, StorageError> {
+        if self.last.position <= after { Ok(0) } else { self.shared.newest(filter, after).map(|(newest, _)| newest) }
     }
 
     /// Where each stream of a batch stands. After this nothing can refuse the batch any more.
@@ -161,22 +202,25 @@ impl Writer {
         Ok(version)
     }
 
-    fn take(&mut self, batch: Prepared, mut slots: Vec<(TopicIndex, Version)>, plan: &mut Plan) {
+    fn take(&mut self, mut batch: Prepared, mut slots: Vec<(TopicIndex, Version)>, plan: &mut Plan) {
         let mut places = Vec::with_capacity(batch.events.len());
         let base = plan.record.len();
         plan.record.extend_from_slice(&batch.bytes);
         let mut start = base;
-        for event in &batch.events {
+        for event in &mut batch.events {
             let slot = event.slot as usize;
             let (topic, version) = &mut slots[slot];
             *version += 1;
+            let tip = self.heads.tip(*topic);
+            tip.sequence += 1;
             let place = Place {
                 position: plan.first + plan.events() as Position,
-                sequence: self.heads.next_sequence(*topic),
+                sequence: tip.sequence,
                 version: batch.slots[slot].stream.as_ref().map(|_| *version),
             };
             let end = base + event.end as usize;
-            codec::seal(&mut plan.record[start..end], event.body_crc, &place, plan.time_ms);
+            tip.hash = codec::seal(&mut plan.record[start..end], &event.body, &place, plan.time_ms, &tip.hash);
+            event.hash = tip.hash;
             plan.ends.push(end as u32);
             places.push(place);
             start = end;
@@ -186,8 +230,7 @@ impl Writer {
                 self.heads.set_version(topic, stream, version);
             }
         }
-        let slot_of = batch.events.iter().map(|event| event.slot).collect();
-        plan.placed.push(Placed { places, slot_of, slots: batch.slots, answer: batch.answer });
+        plan.push(Placed { places, events: batch.events, slots: batch.slots, key: batch.key, answer: batch.answer });
     }
 
     /// One write, one sync; then readers may see it. A failure here leaves the disk unknown, so it is the last one.
@@ -207,7 +250,8 @@ impl Writer {
 
     fn publish(&mut self, plan: &mut Plan, record: Vec<u8>, number: u64, end: WalEnd) -> Result<(), codec::Damage> {
         let (first, time_ms, ends) = (plan.first, plan.time_ms, std::mem::take(&mut plan.ends));
-        let group = Group { number, first, record: record.into(), start: group::HEADER_BYTES, ends, time_ms, end };
+        let at = WalEnd { offset: end.offset - record.len() as u64, ..end };
+        let group = Group { number, first, record: record.into(), start: group::HEADER_BYTES, ends, time_ms, at, end };
         self.last = Reached { position: group.last(), time_ms, group: number, wal: end };
         let mut state = self.shared.state();
         for placed in &plan.placed {
@@ -224,46 +268,9 @@ impl Writer {
     }
 }
 
-/// One group as it comes together.
-struct Plan {
-    first: Position,
-    time_ms: u64,
-    record: Vec<u8>,
-    ends: Vec<u32>,
-    placed: Vec<Placed>,
-    refused: Vec<(oneshot::Sender<Answer>, AppendError)>,
-}
-
-/// A batch that is in the group.
-struct Placed {
-    places: Vec<Place>,
-    slot_of: Vec<u32>,
-    slots: Vec<Slot>,
-    answer: oneshot::Sender<Answer>,
-}
-
-impl Plan {
-    fn new(first: Position, time_ms: u64, body_bytes: usize) -> Self {
-        let record = group::begin(body_bytes);
-        Self { first, time_ms, record, ends: vec![], placed: vec![], refused: vec![] }
-    }
-
-    fn events(&self) -> usize {
-        self.ends.len()
-    }
-}
-
-impl Placed {
-    /// Notes the batch in the tail's index, run by run of the same stream.
-    fn index(&self, tail: &mut super::tail::Tail) -> Result<(), codec::Damage> {
-        let mut start = 0;
-        for run in self.slot_of.chunk_by(|a, b| a == b) {
-            let end = start + run.len();
-            let (slot, places) = (&self.slots[run[0] as usize], &self.places[start..end]);
-            tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places)?;
-            tail.set_topic_head(&slot.topic, places[places.len() - 1].sequence);
-            start = end;
-        }
-        Ok(())
-    }
+/// What a batch's key and conditions say.
+enum Admitted {
+    /// Nothing is against it; where its streams stand.
+    New(Vec<(TopicIndex, Version)>),
+    Known(KeyUse),
 }

@@ -65,7 +65,7 @@ async fn a_failed_write_or_sync_stops_the_log_for_ever() {
         let store = open_at(dir.path(), tiny).expect("opens");
         let head = *store.log.head().borrow();
         assert!(head == 1 || (step == Step::Sync && head == 2), "{head}");
-        assert_eq!(store.log.append(one()).await.expect("appends")[0].position, head + 1);
+        assert_eq!(store.log.append(one()).await.expect("appends").places[0].position, head + 1);
     }
 }
 
@@ -76,7 +76,7 @@ async fn a_full_disk_refuses_a_group_and_the_log_goes_on_after_it() {
     for expected in 1..5 {
         faults.plan(Step::Reserve, ErrorKind::StorageFull);
         assert!(matches!(store.log.append(one()).await, Err(AppendError::Full { .. })));
-        let place = store.log.append(one()).await.expect("there is room again")[0];
+        let place = store.log.append(one()).await.expect("there is room again").places[0];
         assert_eq!((place.position, place.sequence, place.version), (expected, expected, Some(expected)));
     }
     assert_eq!(store.log.failure(), None);

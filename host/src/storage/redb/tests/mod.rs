@@ -24,7 +24,6 @@ fn tiny(config: &mut RedbConfig) {
     config.segment_bytes = 64 << 10;
     config.tail_fill_bytes = 16 << 10;
     config.tail_bytes_max = 256 << 10;
-    config.block_bytes = 4 << 10;
     config.group_bytes_max = 8 << 10;
 }
 

@@ -1,12 +1,15 @@
 //! What was acknowledged is there after any stop.
 
+use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::*;
-use crate::model::{Condition, Expected, Read, Scope};
-use crate::storage::contract::{batch, condition, dice::Dice, event, forward, histories, read_all, stream, topic};
-use crate::storage::{Batch, Change, memory};
+use crate::model::{Condition, Expected, Filter, NewEvent, Read, Scope};
+use crate::storage::contract::{
+    batch, condition, dice::Dice, event, forward, histories, key, read_all, stream, tag, topic,
+};
+use crate::storage::{Appended, Batch, Change, memory};
 
 /// 200 histories of appends, refusals, reads and reopenings, the same on this adapter and on the oracle.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -21,10 +24,13 @@ async fn random_histories_with_reopenings_are_as_in_memory() {
         let mut history = histories::History::default();
         for _ in 0..3 + dice.below(10) {
             now.fetch_add(dice.below(40), Ordering::Relaxed);
-            let wanted = Batch { events: histories::random_batch(&mut dice), conditions: conditions(&mut dice) };
+            let (events, conditions) =
+                (histories::random_batch(&mut dice), conditions(&mut dice, history.events.len()));
+            let key = dice.chance(3).then(|| key(dice.below(4) as u8, dice.below(2) as u8));
+            let wanted = Batch { events, conditions, key };
             let (ours, theirs) = (store.log.append(wanted.clone()).await, oracle.log.append(wanted.clone()).await);
             assert_eq!(format!("{ours:?}"), format!("{theirs:?}"), "seed {seed}");
-            if let Ok(places) = ours {
+            if let Ok(Appended { places, replayed: false }) = ours {
                 history.record(wanted.events, &places);
             }
             if dice.chance(4) {
@@ -41,13 +47,24 @@ async fn random_histories_with_reopenings_are_as_in_memory() {
             same_pages(&store, &oracle, forward(scope, 1), seed).await;
         }
         assert_eq!(*store.log.head().borrow(), *oracle.log.head().borrow());
+        for name in ["a", "ab", "orders"] {
+            assert_eq!(store.log.tip(&topic(name)), oracle.log.tip(&topic(name)), "seed {seed}: the chain of {name}");
+        }
     }
 }
 
-fn conditions(dice: &mut Dice) -> Vec<Condition> {
+fn conditions(dice: &mut Dice, events: usize) -> Vec<Condition> {
     let all = [Expected::None, Expected::Exists, Expected::Exactly(1), Expected::Exactly(2), Expected::Exactly(4)];
     let count = if dice.chance(2) { 0 } else { dice.below(3) };
-    (0..count).map(|_| condition("a", ["1", "2"][dice.below(2) as usize], all[dice.below(5) as usize])).collect()
+    let mut one = || match dice.below(3) {
+        0 => condition("a", ["1", "2"][dice.below(2) as usize], all[dice.below(5) as usize]),
+        1 => {
+            let after = if dice.chance(8) { u64::MAX } else { dice.below(events as u64 + 3) };
+            Condition::Query { filter: histories::random_filter(dice), after }
+        }
+        _ => Condition::Head(events as u64 + dice.below(2)),
+    };
+    (0..count).map(|_| one()).collect()
 }
 
 async fn same_pages(store: &Store, oracle: &Store, mut read: Read, seed: u64) {
@@ -70,8 +87,8 @@ async fn a_copy_of_the_directory_at_any_moment_has_all_that_was_acknowledged() {
     let acknowledged = Arc::new(AtomicU64::new(0));
     let (log, seen) = (store.log.clone(), acknowledged.clone());
     let appender = tokio::spawn(async move {
-        while let Ok(places) = log.append(batch(vec![event("t", "s", vec![b'x'; 700]), event("t", "", "y")])).await {
-            seen.store(places[1].position, Ordering::Release);
+        while let Ok(appended) = log.append(batch(vec![event("t", "s", vec![b'x'; 700]), event("t", "", "y")])).await {
+            seen.store(appended.places[1].position, Ordering::Release);
         }
     });
     for round in 0..8 {
@@ -89,7 +106,7 @@ async fn a_copy_of_the_directory_at_any_moment_has_all_that_was_acknowledged() {
         let events = read_all(&*reopened.log, forward(Scope::Store, 1)).await;
         assert!(events.iter().map(|event| event.position).eq(1..=head));
         assert_eq!(
-            reopened.log.append(batch(vec![event("t", "s", "next")])).await.expect("appends")[0].position,
+            reopened.log.append(batch(vec![event("t", "s", "next")])).await.expect("appends").places[0].position,
             head + 1
         );
     }
@@ -98,22 +115,35 @@ async fn a_copy_of_the_directory_at_any_moment_has_all_that_was_acknowledged() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn segments_are_used_again_and_old_bytes_in_them_are_never_taken_for_new() {
+async fn segments_hold_the_events_for_good_and_an_index_that_is_gone_is_made_anew() {
     let dir = tempfile::tempdir().expect("a directory");
     let mut last = 0;
-    for _ in 0..4 {
+    for round in 0..4 {
         let store = open_at(dir.path(), tiny).expect("opens");
         assert_eq!(*store.log.head().borrow(), last);
-        for _ in 0..150 {
-            last = store.log.append(batch(vec![event("t", "s", vec![b'x'; 3000])])).await.expect("ok")[0].position;
+        for n in 0..150 {
+            let tags = vec![tag(&format!("n:{n}")), tag("all")];
+            let wanted = vec![NewEvent { tags, ..event("t", "s", vec![b'x'; 3000]) }];
+            let key = (n == 7).then(|| key(round, 1));
+            last = store.log.append(Batch { key, ..batch(wanted) }).await.expect("appends").places[0].position;
         }
     }
-    let numbers = segments::numbers(&keys::wal_dir(dir.path())).expect("lists");
-    let highest = numbers.last().copied().expect("a segment");
-    assert!(highest > 20 && numbers.len() < 15, "{} files, up to number {highest}", numbers.len());
-    let store = open_at(dir.path(), tiny).expect("opens");
-    let events = read_all(&*store.log, forward(Scope::Stream(topic("t"), stream("s")), 1)).await;
-    assert!(events.iter().map(|event| event.position).eq(1..=600));
+    let numbers = segments::numbers(&keys::log_dir(dir.path())).expect("lists");
+    assert!(numbers.len() > 20 && numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    for _ in 0..2 {
+        let store = open_at(dir.path(), tiny).expect("opens");
+        let events = read_all(&*store.log, forward(Scope::Stream(topic("t"), stream("s")), 1)).await;
+        assert!(events.iter().map(|event| event.position).eq(1..=600));
+        let filter = Filter { tags: vec![tag("all"), tag("n:8")], ..Filter::default() };
+        let tagged = read_all(&*store.log, Read { filter, ..forward(Scope::Store, 1) }).await;
+        assert!(tagged.iter().map(|event| event.position).eq([9, 159, 309, 459]));
+        for round in 0..4 {
+            let recalled = store.log.recall(&key(round, 1).key).await.expect("looks").expect("is known");
+            assert_eq!(recalled.places[0].position, u64::from(round) * 150 + 8);
+        }
+        drop(store);
+        fs::remove_file(keys::index_file(dir.path())).expect("removes");
+    }
 }
 
 #[tokio::test]

@@ -1,0 +1,124 @@
+//! One group as it comes together: what the batches before it in the same group did counts for the next one.
+
+use std::collections::HashMap;
+use tokio::sync::oneshot;
+
+use super::batch::{Answer, Outcome, PreparedEvent, Slot};
+use super::chunk::KeyUse;
+use super::group;
+use super::labels::{Labels, nearest};
+use super::tail::Tail;
+use crate::model::{Direction, Filter, IdempotencyKey, Position};
+use crate::storage::codec::{Damage, Keyed};
+use crate::storage::{AppendError, Place};
+
+pub struct Plan {
+    pub first: Position,
+    pub time_ms: u64,
+    pub record: Vec<u8>,
+    pub ends: Vec<u32>,
+    pub placed: Vec<Placed>,
+    pub refused: Vec<(oneshot::Sender<Answer>, AppendError)>,
+    /// Batches that were appended before, perhaps in this very group.
+    pub known: Vec<(oneshot::Sender<Answer>, KeyUse)>,
+    pub keys: HashMap<[u8; 16], KeyUse>,
+    /// Of the first so many batches, made when a condition asks.
+    labels: Labels,
+    labelled: usize,
+}
+
+/// A batch that is in the group.
+pub struct Placed {
+    pub places: Vec<Place>,
+    pub events: Vec<PreparedEvent>,
+    pub slots: Vec<Slot>,
+    pub key: Option<IdempotencyKey>,
+    pub answer: oneshot::Sender<Answer>,
+}
+
+impl Plan {
+    pub fn new(first: Position, time_ms: u64, body_bytes: usize) -> Self {
+        Self {
+            first,
+            time_ms,
+            record: group::begin(body_bytes),
+            ends: vec![],
+            placed: vec![],
+            refused: vec![],
+            known: vec![],
+            keys: HashMap::new(),
+            labels: Labels::default(),
+            labelled: 0,
+        }
+    }
+
+    pub fn events(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// The last position as the next batch finds it.
+    pub fn head(&self) -> Position {
+        self.first + self.events() as Position - 1
+    }
+
+    pub fn push(&mut self, placed: Placed) {
+        if let Some((key, used)) = placed.key_use() {
+            self.keys.insert(key, used);
+        }
+        self.placed.push(placed);
+    }
+
+    /// The last position in this group whose event matches; 0 if there is none.
+    pub fn newest(&mut self, filter: &Filter) -> Position {
+        for placed in &self.placed[self.labelled..] {
+            for (event, place) in placed.events.iter().zip(&placed.places) {
+                self.labels.add(&event.event_type, &event.tags, place.position);
+            }
+        }
+        self.labelled = self.placed.len();
+        let Some(mut lists) = self.labels.lists(filter) else { return 0 };
+        nearest(&mut lists, self.head(), Direction::Backward, self.first).unwrap_or(0)
+    }
+
+    /// Tells everybody, once it is known whether the group is durable. Refusals and repetitions waited for the disk too:
+    /// they may rest on batches of the same group.
+    pub fn answer(self, written: Result<(), AppendError>) {
+        let Err(failure) = written else {
+            self.placed.into_iter().for_each(|placed| drop(placed.answer.send(Ok(Outcome::Placed(placed.places)))));
+            self.known.into_iter().for_each(|(answer, used)| drop(answer.send(Ok(Outcome::Known(used)))));
+            self.refused.into_iter().for_each(|(answer, error)| drop(answer.send(Err(error))));
+            return;
+        };
+        self.placed.into_iter().for_each(|placed| drop(placed.answer.send(Err(failure.clone()))));
+        let stopped = AppendError::Stopped { reason: failure.to_string() };
+        let rest = self.known.into_iter().map(|(answer, _)| answer);
+        rest.chain(self.refused.into_iter().map(|(answer, _)| answer))
+            .for_each(|answer| drop(answer.send(Err(stopped.clone()))));
+    }
+}
+
+impl Placed {
+    fn key_use(&self) -> Option<([u8; 16], KeyUse)> {
+        let keyed = Keyed { key: self.key?, events: self.places.len() as u32 };
+        Some(KeyUse::of(&keyed, self.places.first()?.position))
+    }
+
+    /// Notes the batch in the tail's index, run by run of the same stream.
+    pub fn index(&self, tail: &mut Tail) -> Result<(), Damage> {
+        let mut start = 0;
+        for run in self.events.chunk_by(|a, b| a.slot == b.slot) {
+            let end = start + run.len();
+            let (slot, places) = (&self.slots[run[0].slot as usize], &self.places[start..end]);
+            let (last, hash) = (places[places.len() - 1].sequence, run[run.len() - 1].hash);
+            tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places, hash)?;
+            tail.set_tip(&slot.topic, last, hash);
+            start = end;
+        }
+        let chunk = tail.active();
+        for (event, place) in self.events.iter().zip(&self.places) {
+            chunk.labels.add(&event.event_type, &event.tags, place.position);
+        }
+        chunk.keys.extend(self.key_use());
+        Ok(())
+    }
+}

@@ -1,0 +1,156 @@
+//! Events read back from the log's files: a stretch is what lies between two entries of the index.
+//!
+//! **Invariant:** only bytes below what the index has reached are looked at, and those never change. Checksums are the
+//! reader's business; here an event is found by its length and its position alone.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::group;
+use super::keys;
+use super::wal::WalEnd;
+use crate::model::Position;
+use crate::model::limits::{SEGMENT_FILES_OPEN, STRETCH_BYTES};
+use crate::storage::codec::{self, Damage, EVENT_FORMAT};
+
+/// The log's files, open to be read.
+pub struct Files {
+    pub dir: PathBuf,
+    open: Mutex<HashMap<u64, Arc<File>>>,
+}
+
+impl Files {
+    pub fn new(dir: PathBuf) -> Self {
+        Self { dir, open: Mutex::default() }
+    }
+
+    pub fn path(&self, segment: u64) -> PathBuf {
+        keys::segment_file(&self.dir, segment)
+    }
+
+    fn get(&self, segment: u64) -> io::Result<Arc<File>> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(file) = open.get(&segment) {
+            return Ok(file.clone());
+        }
+        let file = Arc::new(File::open(self.path(segment))?);
+        if open.len() >= SEGMENT_FILES_OPEN {
+            // Any one: who reads it still holds it.
+            let gone = open.keys().next().copied();
+            gone.and_then(|segment| open.remove(&segment));
+        }
+        open.insert(segment, file.clone());
+        Ok(file)
+    }
+}
+
+/// Neighbouring events' stored bytes.
+pub struct Stretch {
+    pub positions: Range<Position>,
+    bytes: Vec<u8>,
+    events: Vec<Range<usize>>,
+}
+
+/// Why a stretch can't be read.
+pub enum StretchError {
+    Io(io::Error),
+    Damage(Damage),
+}
+
+impl From<Damage> for StretchError {
+    fn from(damage: Damage) -> Self {
+        Self::Damage(damage)
+    }
+}
+
+impl Stretch {
+    /// Reads the events of `positions`, which start at `at`. `bytes` is how far apart the two entries are, if that is known.
+    pub fn load(
+        files: &Files,
+        at: WalEnd,
+        positions: Range<Position>,
+        bytes: Option<u64>,
+    ) -> Result<Self, StretchError> {
+        let file = files.get(at.segment).map_err(StretchError::Io)?;
+        let length = file.metadata().map_err(StretchError::Io)?.len();
+        let mut window =
+            Window { file: &file, start: at.offset, left: length.saturating_sub(at.offset), bytes: vec![] };
+        window.grow(bytes.unwrap_or(STRETCH_BYTES))?;
+        let mut events = Vec::with_capacity((positions.end - positions.start).min(STRETCH_BYTES) as usize);
+        let mut here = 0;
+        for position in positions.clone() {
+            let event = window.event(here, position)?;
+            here = event.end;
+            events.push(event);
+        }
+        Ok(Self { positions, bytes: window.bytes, events })
+    }
+
+    pub fn event(&self, position: Position) -> Result<&[u8], Damage> {
+        let index = position.checked_sub(self.positions.start).map(|index| index as usize);
+        let range = index.and_then(|index| self.events.get(index)).ok_or(Damage("no such event in its stretch"))?;
+        Ok(&self.bytes[range.clone()])
+    }
+}
+
+/// A piece of a file that grows while it is walked.
+struct Window<'f> {
+    file: &'f File,
+    start: u64,
+    /// Bytes of the file that were not read yet: what a damaged length can ask for at most.
+    left: u64,
+    bytes: Vec<u8>,
+}
+
+impl Window<'_> {
+    fn grow(&mut self, by: u64) -> Result<(), StretchError> {
+        let (from, by) = (self.bytes.len(), by.min(self.left));
+        self.bytes.resize(from + by as usize, 0);
+        self.file.read_exact_at(&mut self.bytes[from..], self.start + from as u64).map_err(StretchError::Io)?;
+        self.left -= by;
+        Ok(())
+    }
+
+    /// Makes sure that the bytes up to `end` are there.
+    fn hold(&mut self, end: usize) -> Result<(), StretchError> {
+        if self.bytes.len() >= end {
+            return Ok(());
+        }
+        self.grow(STRETCH_BYTES.max((end - self.bytes.len()) as u64))?;
+        if self.bytes.len() < end { Err(Damage("the segment ends before the event").into()) } else { Ok(()) }
+    }
+
+    /// Where the event of this position is, which must be the next one after `here`, across a group's end if need be.
+    fn event(&mut self, mut here: usize, position: Position) -> Result<Range<usize>, StretchError> {
+        loop {
+            self.hold(here + 1)?;
+            let aligned = (self.start + here as u64).is_multiple_of(group::ALIGN);
+            match self.bytes[here] {
+                EVENT_FORMAT => break,
+                0 if !aligned => here += 1,
+                _ => here = self.past_header(here)?,
+            }
+        }
+        self.hold(here + codec::EVENT_HEADER_BYTES)?;
+        let (length, found) = codec::claims(&self.bytes[here..]).ok_or(Damage("an event without a header"))?;
+        if found != position || length < codec::EVENT_HEADER_BYTES {
+            return Err(Damage("another event than the index says").into());
+        }
+        self.hold(here + length)?;
+        Ok(here..here + length)
+    }
+
+    /// Behind the header of the group that starts here.
+    fn past_header(&mut self, here: usize) -> Result<usize, StretchError> {
+        self.hold(here + group::HEADER_BYTES)?;
+        if group::has_magic(&self.bytes[here..]) {
+            return Ok(here + group::HEADER_BYTES);
+        }
+        Err(Damage("neither an event nor a group where the index says one").into())
+    }
+}
