@@ -61,6 +61,17 @@ impl Client {
         Ok(Answer { status, headers, text: response.text().await? })
     }
 
+    /// Sends a request with headers of its own.
+    pub async fn post_with(&self, path: &str, body: impl ToString, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.post(format!("{}{path}", self.base)).body(body.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("a body") }
+    }
+
     pub async fn send(&self, method: Method, path: &str, body: impl ToString) -> Answer {
         self.try_send(method, path, body.to_string()).await.expect("an answer")
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Engine, EngineError, Topic};
-use crate::model::{EventId, IdempotencyKey, NewEvent, Position, Version};
+use crate::model::{Condition, EventId, IdempotencyKey, NewEvent, Position, Version};
 use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Recalled};
 
 /// Where a published event was put.
@@ -29,6 +29,7 @@ impl Engine {
     pub async fn publish(&self, mut batch: Batch) -> Result<Publication, EngineError> {
         let topics = self.topics_of(&batch.events)?;
         let Some(first) = topics.first() else { return Ok(Publication::default()) };
+        self.check_conditions(&batch.conditions, first)?;
         let log = first.store.log.clone();
         let appended = match replay(&*log, batch.key).await? {
             Some(appended) => appended,
@@ -46,6 +47,16 @@ impl Engine {
         Ok(Publication { events, replayed: appended.replayed })
     }
 
+    /// A condition is checked where the events go, so its stream must be there too.
+    fn check_conditions(&self, conditions: &[Condition], first: &Topic) -> Result<(), EngineError> {
+        for condition in conditions {
+            if let Condition::Stream { topic, .. } = condition {
+                share_store(first, &*self.topic(topic)?)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The topic of each event. All must exist and share a store.
     fn topics_of(&self, events: &[NewEvent]) -> Result<Vec<Arc<Topic>>, EngineError> {
         let mut topics: Vec<Arc<Topic>> = Vec::with_capacity(events.len());
@@ -54,20 +65,25 @@ impl Engine {
                 Some(last) if last.name == event.topic => last.clone(),
                 _ => self.topic(&event.topic)?,
             };
-            if let Some(first) = topics.first()
-                && first.store.adapter != topic.store.adapter
-            {
-                return Err(EngineError::StoresMixed {
-                    first: first.name.clone(),
-                    first_adapter: first.store.adapter,
-                    other: topic.name.clone(),
-                    other_adapter: topic.store.adapter,
-                });
+            if let Some(first) = topics.first() {
+                share_store(first, &topic)?;
             }
             topics.push(topic);
         }
         Ok(topics)
     }
+}
+
+fn share_store(first: &Topic, other: &Topic) -> Result<(), EngineError> {
+    if first.store.adapter == other.store.adapter {
+        return Ok(());
+    }
+    Err(EngineError::StoresMixed {
+        first: first.name.clone(),
+        first_adapter: first.store.adapter,
+        other: other.name.clone(),
+        other_adapter: other.store.adapter,
+    })
 }
 
 /// The places of a request that was appended before: it may not be valid any more, and need not be.

@@ -17,7 +17,7 @@ use crate::model::{
 
 /// Text that borrows from the body when it has no escapes. (serde borrows a bare `Cow`, not one in an `Option`.)
 #[derive(Deserialize)]
-pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// Metadata in the order it came.
 pub struct Entries<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -45,7 +45,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
 }
 
 /// `expectedVersion`: a number, `"none"`, `"exists"` or `"any"`.
-struct ExpectedBody(Option<Expected>);
+pub struct ExpectedBody(pub Option<Expected>);
 
 impl<'de> Deserialize<'de> for ExpectedBody {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,7 +55,8 @@ impl<'de> Deserialize<'de> for ExpectedBody {
             Exactly(u64),
             Word(String),
         }
-        let refuse = || de::Error::custom("expectedVersion must be a number from 0, \"none\", \"exists\" or \"any\"");
+        let refuse =
+            || de::Error::custom("an expected version must be a number from 0, \"none\", \"exists\" or \"any\"");
         match Form::deserialize(deserializer).map_err(|_| refuse())? {
             Form::Exactly(version) => Ok(Self(Some(Expected::Exactly(version)))),
             Form::Word(word) => match word.as_str() {

@@ -2,9 +2,11 @@
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
 mod body;
+mod conditions;
 mod consumers;
 mod event_body;
 mod event_json;
+mod idempotency;
 mod metrics;
 mod operations;
 mod problem;
@@ -39,6 +41,7 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
     Router::new()
         .route("/topics", get(topics::get_topics).post(topics::post_topic))
         .route("/topics/{topic}", get(topics::get_topic).put(topics::put_topic))
+        .route("/topics/{topic}/head", get(topics::get_topic_head))
         .route("/topics/{topic}/events", get(read::get_topic_events).post(publish::post_topic_events))
         .route("/topics/{topic}/streams/{stream}", get(read::get_topic_stream).post(publish::post_topic_stream))
         .route("/topics/{topic}/streams/{stream}/{version}", post(publish::post_topic_stream_version))

@@ -64,6 +64,11 @@ impl Problem {
     }
 
     #[cfg(test)]
+    pub fn detail(&self) -> &str {
+        &self.detail
+    }
+
+    #[cfg(test)]
     pub fn code(&self) -> &'static str {
         self.code
     }

@@ -1,54 +1,163 @@
-//! Publishing: the array form, the one-topic form, and the streams forms.
+//! Publishing: the array form, the object form with conditions, the one-topic form, and the streams forms.
 
 use axum::Json;
-use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::extract::{FromRequest, Path, Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
 use super::body::Body;
+use super::conditions::{ConditionBody, conditions, preconditions};
 use super::event_body::{EventBody, StreamEventBody, invalid_event};
+use super::idempotency;
 use super::problem::Problem;
-use crate::engine::{EngineError, Published};
-use crate::model::{Condition, Expected, NewEvent, StreamName, TopicName, limits};
+use crate::engine::{EngineError, Publication, Published};
+use crate::model::{Condition, Conflict, Expected, NewEvent, StreamName, TopicName, limits};
 use crate::storage::{AppendError, Batch};
 
 const ARRAY: &str = "Request body must be a non-empty array of events";
 
+/// A request to write: its body, and what else counts for whether it is the same one again.
+pub struct Write {
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Write {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        let mut request = Request::new(body);
+        // The limit of the body is in there.
+        *request.extensions_mut() = parts.extensions;
+        let body = Body::from_request(request, state).await?;
+        Ok(Self { method: parts.method, uri: parts.uri, headers: parts.headers, body })
+    }
+}
+
+/// The object form.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BatchBody<'a> {
+    #[serde(borrow)]
+    events: Vec<EventBody<'a>>,
+    #[serde(borrow, default)]
+    conditions: Vec<ConditionBody<'a>>,
+}
+
 /// `POST /events`
-pub async fn post_events(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let (events, conditions) = parse(&body, None)?;
+pub async fn post_events(State(app): State<App>, write: Write) -> Result<Response, Problem> {
+    let (events, conditions) = parse(&write.body, None)?;
     // Here an unknown topic is the event's fault, not the path's.
-    let published = app.engine.publish(Batch { events, conditions, key: None }).await.map_err(|error| match error {
-        EngineError::TopicUnknown(_) => Problem::from(error).with_status(StatusCode::BAD_REQUEST),
-        error => error.into(),
+    let published = publish(&app, &write, events, conditions).await.map_err(|failed| match failed {
+        Failed::Engine(error @ EngineError::TopicUnknown(_)) => {
+            Problem::from(error).with_status(StatusCode::BAD_REQUEST)
+        }
+        failed => failed.into(),
     })?;
-    Ok(created(&published.events))
+    Ok(created(&published))
 }
 
 /// `POST /topics/{t}/events`
 pub async fn post_topic_events(
     State(app): State<App>,
     Path(topic): Path<String>,
-    body: Body,
+    write: Write,
 ) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&topic)?)?;
-    let (events, conditions) = parse(&body, Some(&topic.name))?;
-    Ok(created(&app.engine.publish(Batch { events, conditions, key: None }).await?.events))
+    let (events, conditions) = parse(&write.body, Some(&topic.name))?;
+    Ok(created(&publish(&app, &write, events, conditions).await?))
+}
+
+/// Why nothing was published.
+enum Failed {
+    Problem(Problem),
+    Engine(EngineError),
+}
+
+impl From<Problem> for Failed {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<Failed> for Problem {
+    fn from(failed: Failed) -> Self {
+        match failed {
+            Failed::Problem(problem) => problem,
+            Failed::Engine(error) => error.into(),
+        }
+    }
+}
+
+/// Adds what the headers ask for. What they expected and did not find is 412, whatever else failed.
+async fn publish(
+    app: &App,
+    write: &Write,
+    events: Vec<NewEvent>,
+    mut conditions: Vec<Condition>,
+) -> Result<Publication, Failed> {
+    let target = || format!("{} {}", write.method, write.uri);
+    let key = idempotency::key(&write.headers, target, &write.body.0)?;
+    let preconditions = preconditions(&write.headers, &events)?;
+    conditions.extend_from_slice(&preconditions);
+    let published = app.engine.publish(Batch { events, conditions, key }).await;
+    published.map_err(|error| match &error {
+        EngineError::Append(AppendError::Conflict(conflicts)) if is_about(conflicts, &preconditions) => {
+            Failed::Problem(Problem::from(error).with_status(StatusCode::PRECONDITION_FAILED))
+        }
+        _ => Failed::Engine(error),
+    })
+}
+
+fn is_about(conflicts: &[Conflict], preconditions: &[Condition]) -> bool {
+    conflicts.iter().any(|conflict| preconditions.contains(&conflict.condition))
+}
+
+/// Which form a body has, by how it begins.
+enum Form {
+    Array,
+    /// `{"events": …}` or `{"conditions": …}`
+    Batch,
+    /// One event; only the one-topic form takes it.
+    Event,
+    Other,
+}
+
+impl Form {
+    fn of(body: &[u8], topic: Option<&TopicName>) -> Self {
+        let body = body.trim_ascii_start();
+        match body.first() {
+            Some(b'[') => Self::Array,
+            Some(b'{') => {
+                let member = body[1..].trim_ascii_start();
+                let is_batch = member.starts_with(b"\"events\"") || member.starts_with(b"\"conditions\"");
+                match (is_batch, topic) {
+                    (true, _) => Self::Batch,
+                    (false, Some(_)) => Self::Event,
+                    (false, None) => Self::Other,
+                }
+            }
+            _ => Self::Other,
+        }
+    }
 }
 
 fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
-    let first = body.0.iter().find(|byte| !byte.is_ascii_whitespace());
-    let shape = |detail: String| match first {
-        Some(b'[' | b'{') if topic.is_some() => invalid_event(detail),
-        Some(b'[') => invalid_event(detail),
-        _ => Problem::bad_request("INVALID_REQUEST", ARRAY),
-    };
-    // Only the one-topic form takes a single event.
-    let bodies: Vec<EventBody<'_>> = match first {
-        Some(b'{') if topic.is_some() => vec![body.json(shape)?],
-        _ => body.json(shape)?,
+    let array = |_| Problem::bad_request("INVALID_REQUEST", ARRAY);
+    let BatchBody { events: bodies, conditions: asked } = match Form::of(&body.0, topic) {
+        Form::Array => BatchBody { events: body.json(invalid_event)?, conditions: vec![] },
+        Form::Batch => body.json(|detail| {
+            let detail = format!("{ARRAY}, or an object {{events, conditions}} ({detail})");
+            Problem::bad_request("INVALID_REQUEST", detail)
+        })?,
+        Form::Event => BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] },
+        Form::Other => body.json(array)?,
     };
     if bodies.is_empty() {
         return Err(Problem::bad_request("INVALID_REQUEST", ARRAY));
@@ -58,19 +167,20 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
             format!("a request has at most {} events, this one has {}", limits::BATCH_EVENTS_MAX, bodies.len());
         return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail));
     }
-    let mut events = Vec::with_capacity(bodies.len());
-    let mut conditions = Vec::new();
+    let (mut events, mut expected) = (Vec::with_capacity(bodies.len()), Vec::new());
     for one in bodies {
         let (event, condition) = one.into_event(&body.0, topic)?;
         events.push(event);
-        conditions.extend(condition);
+        expected.extend(condition);
     }
-    Ok((events, conditions))
+    expected.extend(conditions(asked, &events)?);
+    Ok((events, expected))
 }
 
 /// Written by hand: ids and numbers need no escaping, and this is the answer of the hot path.
-fn created(published: &[Published]) -> Response {
+fn created(published: &Publication) -> Response {
     use std::fmt::Write;
+    let Publication { events: published, replayed } = published;
     let mut text = String::with_capacity(40 + published.len() * 40);
     text.push_str("{\"eventIds\":[");
     for (i, event) in published.iter().enumerate() {
@@ -81,39 +191,43 @@ fn created(published: &[Published]) -> Response {
         let _ = write!(text, "{}{}", if i > 0 { "," } else { "" }, event.position);
     }
     text.push_str("]}");
-    (StatusCode::CREATED, super::JSON_HEADERS, text).into_response()
+    idempotency::marked((StatusCode::CREATED, super::JSON_HEADERS, text).into_response(), *replayed)
 }
 
 /// `POST /streams/{s}`: append next, in topic `default`.
-pub async fn post_stream(State(app): State<App>, Path(stream): Path<String>, body: Body) -> Result<Response, Problem> {
-    append(&app, TopicName::default_topic(), &stream, None, &body).await
+pub async fn post_stream(
+    State(app): State<App>,
+    Path(stream): Path<String>,
+    write: Write,
+) -> Result<Response, Problem> {
+    append(&app, TopicName::default_topic(), &stream, None, &write).await
 }
 
 /// `POST /topics/{t}/streams/{s}`
 pub async fn post_topic_stream(
     State(app): State<App>,
     Path((topic, stream)): Path<(String, String)>,
-    body: Body,
+    write: Write,
 ) -> Result<Response, Problem> {
-    append(&app, TopicName::parse(&topic)?, &stream, None, &body).await
+    append(&app, TopicName::parse(&topic)?, &stream, None, &write).await
 }
 
 /// `POST /streams/{s}/{version}`: only as exactly this version, in topic `default`.
 pub async fn post_stream_version(
     State(app): State<App>,
     Path((stream, version)): Path<(String, String)>,
-    body: Body,
+    write: Write,
 ) -> Result<Response, Problem> {
-    append(&app, TopicName::default_topic(), &stream, Some(&version), &body).await
+    append(&app, TopicName::default_topic(), &stream, Some(&version), &write).await
 }
 
 /// `POST /topics/{t}/streams/{s}/{version}`
 pub async fn post_topic_stream_version(
     State(app): State<App>,
     Path((topic, stream, version)): Path<(String, String, String)>,
-    body: Body,
+    write: Write,
 ) -> Result<Response, Problem> {
-    append(&app, TopicName::parse(&topic)?, &stream, Some(&version), &body).await
+    append(&app, TopicName::parse(&topic)?, &stream, Some(&version), &write).await
 }
 
 async fn append(
@@ -121,7 +235,7 @@ async fn append(
     topic: TopicName,
     stream: &str,
     version: Option<&str>,
-    body: &Body,
+    write: &Write,
 ) -> Result<Response, Problem> {
     let topic = app.engine.topic(&topic)?;
     let stream = StreamName::parse(stream)?;
@@ -129,16 +243,14 @@ async fn append(
         None => None,
         Some(text) => Some(condition(app, &topic.name, &stream, text).await?),
     };
-    let event: StreamEventBody<'_> = body.json(invalid_event)?;
-    let event = event.into_event(&body.0, topic.name.clone(), stream)?;
-    let published = app
-        .engine
-        .publish(Batch { events: vec![event], conditions: condition.into_iter().collect(), key: None })
-        .await
-        .map_err(not_next)?;
-    let event = &published.events[0];
-    Ok(Json(json!({ "eventId": event.id.to_string(), "position": event.position, "version": event.version }))
-        .into_response())
+    let event: StreamEventBody<'_> = write.body.json(invalid_event)?;
+    let event = event.into_event(&write.body.0, topic.name.clone(), stream)?;
+    let published = publish(app, write, vec![event], condition.into_iter().collect()).await.map_err(not_next)?;
+    let Some(Published { id, position, version }) = published.events.first() else {
+        return Err(invalid_event("no event was published"));
+    };
+    let answer = Json(json!({ "eventId": id.to_string(), "position": position, "version": version }));
+    Ok(idempotency::marked(answer.into_response(), published.replayed))
 }
 
 /// To be written as version n, a stream must have n − 1 events.
@@ -152,13 +264,12 @@ async fn condition(app: &App, topic: &TopicName, stream: &StreamName, text: &str
     Ok(Condition::Stream { topic: topic.clone(), stream: stream.clone(), expected: Expected::Exactly(before) })
 }
 
-fn not_next(error: EngineError) -> Problem {
-    match &error {
-        EngineError::Append(AppendError::Conflict(conflicts)) => match conflicts.first() {
-            Some(conflict) => wrong_version(conflict.actual),
-            None => error.into(),
-        },
-        _ => error.into(),
+fn not_next(failed: Failed) -> Problem {
+    match failed {
+        Failed::Engine(EngineError::Append(AppendError::Conflict(conflicts))) if conflicts.len() == 1 => {
+            wrong_version(conflicts[0].actual)
+        }
+        failed => failed.into(),
     }
 }
 

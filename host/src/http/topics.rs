@@ -125,6 +125,14 @@ pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Resu
     Ok(Json(TopicJson::from(&*topic)).into_response())
 }
 
+/// `GET /topics/{t}/head`: where the topic ends, and the hash that covers all its events.
+pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
+    let topic = app.engine.topic(&TopicName::parse(&name)?)?;
+    let tip = topic.store.log.tip(&topic.name);
+    let hash: String = tip.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(Json(json!({ "topic": topic.name.as_str(), "sequence": tip.sequence, "hash": hash })).into_response())
+}
+
 /// `PUT /topics/{t}`
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;

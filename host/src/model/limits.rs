@@ -17,6 +17,12 @@ pub const EVENT_TAGS_MAX: usize = 64;
 pub const EVENT_METADATA_ENTRIES_MAX: usize = 64;
 pub const EVENT_METADATA_BYTES_MAX: usize = 16 << 10;
 
+/// Conditions of one publish request; types and tags of one query.
+pub const CONDITIONS_MAX: usize = 100;
+pub const QUERY_LABELS_MAX: usize = 100;
+/// Bytes of an `Idempotency-Key`.
+pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+
 /// Batches that wait for the writer; one more is answered "busy".
 pub const WRITER_QUEUE_BATCHES: usize = 4_096;
 /// Payload and header bytes that one committed group may hold; what is queued beyond that goes into the next group.

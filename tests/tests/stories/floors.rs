@@ -49,7 +49,7 @@ const RULES: &[Rule] = &[
     Rule {
         path: "http",
         rooms: &["model", "storage", "plugin", "engine", "delivery"],
-        crates: &["axum", "base64", "time", "url", "uuid"],
+        crates: &["axum", "base64", "sha2", "time", "url", "uuid"],
     },
     Rule { path: "config.rs", rooms: &["model"], crates: &["clap", "toml"] },
     Rule {

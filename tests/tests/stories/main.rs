@@ -1,6 +1,7 @@
 //! Integration tests as stories, a module per story. They start the real program and talk to it as users do.
 
 mod commands;
+mod conditions;
 mod contract;
 mod crash;
 mod delivery;
@@ -14,7 +15,7 @@ mod readme;
 mod topics;
 
 use weir_tests::scenarios::schema;
-use weir_tests::{ServerOptions, TestServer};
+use weir_tests::{Client, ServerOptions, TestServer};
 
 /// A server with nothing in it.
 async fn server() -> TestServer {
