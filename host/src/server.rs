@@ -1,7 +1,7 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,7 +18,9 @@ use crate::http::{App, router};
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
 };
-use crate::storage::{self, Clock, StorageError};
+use crate::storage::{self, Clock, ProgressSink, StorageError};
+
+pub use crate::storage::{Progress, Verified};
 
 /// The sample plugins, built from this repository: what works out of the box is a plugin like any other.
 const SCHEMA_WASM: &[u8] = include_bytes!("../../plugins/dist/schema.wasm");
@@ -71,7 +73,7 @@ impl Server {
         let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
-        let app = router(App { engine: engine.clone(), consumers: consumers.clone() }, config.body_bytes_max);
+        let app = router(App::new(engine.clone(), consumers.clone()), config.body_bytes_max);
         let (stop, stopped) = watch::channel(false);
         let listener = listener.tap_io(|stream| {
             // Answers are small and complete; waiting to fill a packet only delays them.
@@ -157,7 +159,7 @@ async fn open(
             .map_err(|source| ServerError::Directory { path: dir.display().to_string(), source })?;
     }
     let clock: Clock = Arc::new(now_ms);
-    let redb = storage::redb::RedbConfig { dir: config.data_dir.join("store"), ..Default::default() };
+    let redb = storage::redb::RedbConfig { dir: store_dir(&config.data_dir), ..Default::default() };
     let (redb_clock, opened) = (clock.clone(), tokio::task::spawn_blocking);
     let redb = opened(move || storage::redb::open(redb, redb_clock))
         .await
@@ -191,6 +193,15 @@ fn plugins_config(config: &Config) -> PluginsConfig {
         Embedded { name: WEBHOOK_PLUGIN, bytes: WEBHOOK_WASM, sidecar: webhook },
     ];
     plugins
+}
+
+/// Looks at everything in a data directory that no server has open.
+pub fn verify(data_dir: &Path, progress: &ProgressSink) -> Result<Verified, ServerError> {
+    Ok(storage::redb::verify(&store_dir(data_dir), progress)?)
+}
+
+fn store_dir(data_dir: &Path) -> PathBuf {
+    data_dir.join("store")
 }
 
 fn now_ms() -> u64 {

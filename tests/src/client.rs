@@ -62,14 +62,22 @@ impl Client {
     }
 
     /// Sends a request with headers of its own.
-    pub async fn post_with(&self, path: &str, body: impl ToString, headers: &[(&str, &str)]) -> Answer {
-        let mut request = self.http.post(format!("{}{path}", self.base)).body(body.to_string());
+    pub async fn send_with(&self, method: Method, path: &str, body: String, headers: &[(&str, &str)]) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let response = request.send().await.expect("an answer");
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         Answer { status, headers, text: response.text().await.expect("a body") }
+    }
+
+    pub async fn post_with(&self, path: &str, body: impl ToString, headers: &[(&str, &str)]) -> Answer {
+        self.send_with(Method::POST, path, body.to_string(), headers).await
+    }
+
+    pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send_with(Method::GET, path, String::new(), headers).await
     }
 
     pub async fn send(&self, method: Method, path: &str, body: impl ToString) -> Answer {

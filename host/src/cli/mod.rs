@@ -6,6 +6,7 @@ mod import;
 mod plugin;
 mod publish;
 mod tail;
+mod verify;
 
 use std::future::Future;
 use std::io::IsTerminal;
@@ -33,6 +34,8 @@ enum Command {
     Tail(tail::TailArgs),
     /// Publish the events of a file, one JSON object a line
     Import(import::ImportArgs),
+    /// Look at every event, hash and index row of a data directory that no server has open
+    Verify(verify::VerifyArgs),
     /// Write, try and install plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -48,6 +51,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Publish(args) => block_on(publish::run(args)),
         Command::Tail(args) => block_on(tail::run(args)),
         Command::Import(args) => block_on(import::run(args)),
+        Command::Verify(args) => block_on(verify::run(args)),
         Command::Plugin(command) => block_on(plugin::run(command)),
     };
     match done {

@@ -7,6 +7,7 @@ mod read;
 mod rehearsal;
 mod topics;
 mod validate;
+mod verify;
 
 use std::sync::Arc;
 
@@ -15,6 +16,7 @@ pub use publish::{Publication, Published};
 pub use read::{Cursor, Selection};
 pub use topics::Topic;
 pub use validate::SCHEMA_PLUGIN;
+pub use verify::Verification;
 
 use crate::plugin::Plugins;
 use crate::storage::{Clock, Store};

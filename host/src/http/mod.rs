@@ -15,6 +15,7 @@ mod read;
 mod read_query;
 mod time;
 mod topics;
+mod verify;
 
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::routing::{get, post};
+use tokio::sync::Semaphore;
 
 use crate::delivery::Consumers;
 use crate::engine::Engine;
@@ -32,6 +34,14 @@ use problem::Problem;
 pub struct App {
     pub engine: Arc<Engine>,
     pub consumers: Arc<Consumers>,
+    /// One verification at a time.
+    verifying: Arc<Semaphore>,
+}
+
+impl App {
+    pub fn new(engine: Arc<Engine>, consumers: Arc<Consumers>) -> Self {
+        Self { engine, consumers, verifying: Arc::new(Semaphore::new(1)) }
+    }
 }
 
 const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
@@ -56,6 +66,7 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
         .route("/plugins/{name}", get(operations::get_plugin))
         .route("/plugins/{name}/{action}", post(operations::post_plugin_action))
         .route("/metrics", get(metrics::get_metrics))
+        .route("/verify", get(verify::get_verify))
         .route("/health", get(operations::get_health))
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)

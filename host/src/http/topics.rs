@@ -129,8 +129,12 @@ pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Resu
 pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     let tip = topic.store.log.tip(&topic.name);
-    let hash: String = tip.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(Json(json!({ "topic": topic.name.as_str(), "sequence": tip.sequence, "hash": hash })).into_response())
+    let (name, hash) = (topic.name.as_str(), hex(&tip.hash));
+    Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "hash": hash })).into_response())
+}
+
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `PUT /topics/{t}`

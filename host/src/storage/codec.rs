@@ -236,6 +236,13 @@ impl<'a> View<'a> {
     }
 }
 
+/// Makes the checksum that of the bytes: what somebody would do who changes an event on disk.
+#[cfg(test)]
+pub fn refit_checksum(event: &mut [u8]) {
+    let crc = header_crc(event, crc32fast::hash(&event[EVENT_HEADER_BYTES..]));
+    event[8..12].copy_from_slice(&crc.to_le_bytes());
+}
+
 /// The length and position that an event's header claims, or `None` if not even a header is there. Checks nothing.
 pub fn claims(bytes: &[u8]) -> Option<(usize, Position)> {
     (bytes.len() >= EVENT_HEADER_BYTES).then(|| (number::<4>(bytes, 4) as usize, number::<8>(bytes, 16)))

@@ -70,8 +70,7 @@ fn a_change_that_fits_its_checksum_is_found_by_the_hash() {
     for at in (0..bytes.len()).filter(|at| !(8..12).contains(at)) {
         let mut bad = bytes.clone();
         bad[at] ^= 1;
-        let crc = header_crc(&bad, crc32fast::hash(&bad[EVENT_HEADER_BYTES..]));
-        bad[8..12].copy_from_slice(&crc.to_le_bytes());
+        refit_checksum(&mut bad);
         assert!(!follows(&bad, &[9; 32]), "byte {at}");
     }
 }
@@ -91,8 +90,7 @@ fn bytes_with_a_right_checksum_and_a_wrong_shape_are_refused_without_a_panic() {
         bytes[0] = EVENT_FORMAT;
         let length = (bytes.len() as u32).to_le_bytes();
         bytes[4..8].copy_from_slice(&length);
-        let crc = header_crc(&bytes, crc32fast::hash(&bytes[EVENT_HEADER_BYTES..]));
-        bytes[8..12].copy_from_slice(&crc.to_le_bytes());
+        refit_checksum(&mut bytes);
         match decode(&bytes) {
             Ok(_) => taken += 1,
             Err(_) => refused += 1,

@@ -65,6 +65,36 @@ pub struct Place {
     pub version: Option<Version>,
 }
 
+/// How far a long piece of work is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    pub position: Position,
+    /// Where it ends, as far as that is known.
+    pub head: Position,
+}
+
+/// Is told how far a long piece of work is, now and then.
+pub type ProgressSink = dyn Fn(Progress) + Send + Sync;
+
+/// What was found when everything that is stored was looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Verified {
+    /// Events that are sound, from the first on.
+    pub events: u64,
+    pub topics: Vec<(TopicName, Tip)>,
+    /// The first damage.
+    pub damage: Option<Damaged>,
+}
+
+/// Something that is not as it was written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damaged {
+    /// The first position that it concerns; `None` when it is about the index or the records.
+    pub position: Option<Position>,
+    pub place: String,
+    pub detail: String,
+}
+
 /// Why a batch was not appended, or may not have been.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum AppendError {
@@ -131,6 +161,9 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// How many events a stream has.
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError>;
+
+    /// Looks at every event up to the head as it is now, its hash, and the index.
+    async fn verify(&self, progress: Arc<ProgressSink>) -> Result<Verified, StorageError>;
 
     /// Why the log takes no more batches, if it stopped by itself.
     fn failure(&self) -> Option<String>;

@@ -7,6 +7,7 @@ mod crash;
 mod delivery;
 mod floors;
 mod hostile;
+mod integrity;
 mod languages;
 mod plugins;
 mod publish;

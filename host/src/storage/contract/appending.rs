@@ -447,3 +447,23 @@ pub async fn a_topics_hash_covers_its_events_and_their_order(open: Open<'_>) {
     assert_ne!(first, hash([1, 0, 2, 3], "d").await);
     assert_ne!(first, hash([0, 1, 2, 3], "e").await);
 }
+
+pub async fn verifying_counts_all_events_and_gives_the_tips(open: Open<'_>) {
+    let store = open(ticking());
+    for n in 0..200u32 {
+        let name = if n.is_multiple_of(3) { "t" } else { "u" };
+        let new = NewEvent { tags: vec![tag("a"), tag("b"), tag("a")], ..event(name, "s", vec![b'x'; 300]) };
+        store.log.append(batch(vec![new])).await.expect("appends");
+    }
+    let (seen, told) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));
+    let (last, calls) = (seen.clone(), told.clone());
+    let progress = move |progress: crate::storage::Progress| {
+        last.store(progress.position, Ordering::Relaxed);
+        calls.fetch_add(1, Ordering::Relaxed);
+    };
+    let verified = store.log.verify(Arc::new(progress)).await.expect("looks");
+    assert_eq!((verified.events, verified.damage), (200, None));
+    let tips = ["t", "u"].map(|name| (topic(name), store.log.tip(&topic(name))));
+    assert_eq!(verified.topics, tips);
+    assert!(seen.load(Ordering::Relaxed) == 200 && told.load(Ordering::Relaxed) > 0);
+}

@@ -114,6 +114,7 @@ macro_rules! storage_contract {
             a_batch_with_a_known_key_is_answered_with_its_first_places
             of_20_concurrent_batches_with_one_key_exactly_one_is_appended
             a_topics_hash_covers_its_events_and_their_order
+            verifying_counts_all_events_and_gives_the_tips
             after_close_appends_are_refused_and_reads_still_work
         );
         $crate::storage_contract!($open; reading:

@@ -19,6 +19,9 @@ pub fn run(shared: &Shared) {
     while let Some(chunk) = next_chunk(shared) {
         let wanted = chunk.bytes;
         if let Some(detail) = disk_full(shared, wanted) {
+            if shared.is_over() {
+                return;
+            }
             wait_for_room(shared, detail);
             continue;
         }
@@ -31,13 +34,13 @@ pub fn run(shared: &Shared) {
 
 fn next_chunk(shared: &Shared) -> Option<Arc<Chunk>> {
     let mut state = shared.state();
-    while !shared.is_over() {
-        match state.tail.oldest() {
+    loop {
+        match state.tail.oldest().filter(|_| shared.fills()) {
             Some(chunk) => return Some(chunk),
+            None if shared.is_over() => return None,
             None => state = shared.work.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
     }
-    None
 }
 
 /// redb can't go on after a failed write, so it is better not begun: the events stay in the log and in memory.

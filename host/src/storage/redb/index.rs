@@ -35,6 +35,10 @@ impl Index {
         Ok(Self { db, path: path.to_owned(), files })
     }
 
+    pub fn files(&self) -> &Files {
+        &self.files
+    }
+
     pub fn snapshot(&self) -> Result<(Prefix, Reached), StorageError> {
         Prefix::open(&self.db, &self.path, self.files.clone())
     }

@@ -75,7 +75,7 @@ pub fn key_number(key: &[u8]) -> Option<u64> {
 }
 
 /// **Invariant:** names are at most 200 bytes long, so one byte holds the length.
-fn put_name(name: &str, key: &mut Vec<u8>) {
+pub fn put_name(name: &str, key: &mut Vec<u8>) {
     key.push(name.len() as u8);
     key.extend_from_slice(name.as_bytes());
 }

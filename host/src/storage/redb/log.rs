@@ -10,9 +10,12 @@ use super::batch::{Checked, Outcome, Prepared};
 use super::chunk::KeyUse;
 use super::paging::{Allowed, page};
 use super::shared::Shared;
+use super::{threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Condition, Direction, Filter, Page, Position, Read, Scope, StreamName, TopicName, Version};
-use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Recalled, StorageError, Tip};
+use crate::storage::{
+    AppendError, Appended, Batch, EventLog, Place, ProgressSink, Recalled, StorageError, Tip, Verified,
+};
 
 pub struct RedbLog {
     shared: Arc<Shared>,
@@ -121,11 +124,11 @@ impl RedbLog {
 }
 
 /// Waits for the threads to end, each when its work is done. A second call waits for the first.
-fn join(shared: &Shared, threads: &Mutex<Option<Threads>>) {
+fn join(shared: &Shared, threads: &Mutex<Option<Threads>>, drain: bool) {
     let mut threads = threads.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(Threads { writer, filler, segments }) = threads.take() else { return };
     let writer = writer.join();
-    shared.stop_filling();
+    shared.stop_filling(drain);
     let (filler, segments) = (filler.join(), segments.join());
     if writer.is_err() || filler.is_err() || segments.is_err() {
         tracing::error!("a thread of the log had panicked");
@@ -135,7 +138,7 @@ fn join(shared: &Shared, threads: &Mutex<Option<Threads>>) {
 impl Drop for RedbLog {
     fn drop(&mut self) {
         self.close_queue();
-        join(&self.shared, &self.threads);
+        join(&self.shared, &self.threads, false);
     }
 }
 
@@ -196,6 +199,23 @@ impl EventLog for RedbLog {
         on_blocking_thread(move || shared.stream_head(&topic, &stream)).await
     }
 
+    async fn verify(&self, progress: Arc<ProgressSink>) -> Result<Verified, StorageError> {
+        let (prefix, head) = {
+            let state = self.shared.state();
+            (state.tail.prefix.clone(), state.tail.head())
+        };
+        let (shared, (answer, answered)) = (self.shared.clone(), oneshot::channel());
+        let work = move || {
+            let (files, salt) = (shared.index.files(), shared.directory.salt);
+            // Nobody waits any more if this fails.
+            let _ = answer.send(verify::walk(files, salt, Some(&prefix), Some(head), &*progress));
+        };
+        let started = threads::background("weir-verify", work);
+        started.map_err(|error| StorageError::Io { what: "verify".into(), detail: error.to_string() })?;
+        let lost = |_| StorageError::Io { what: "verify".into(), detail: "it ended before it answered".into() };
+        answered.await.map_err(lost)?
+    }
+
     fn failure(&self) -> Option<String> {
         self.shared.failure().cloned()
     }
@@ -204,7 +224,7 @@ impl EventLog for RedbLog {
         self.close_queue();
         let (shared, threads) = (self.shared.clone(), self.threads.clone());
         // Nothing in it can fail; a panic of a thread is reported there.
-        let _ = tokio::task::spawn_blocking(move || join(&shared, &threads)).await;
+        let _ = tokio::task::spawn_blocking(move || join(&shared, &threads, true)).await;
     }
 }
 

@@ -25,6 +25,7 @@ mod paging;
 mod plan;
 mod postings;
 mod prefix;
+mod reader;
 mod records;
 mod replay;
 mod rows;
@@ -36,10 +37,12 @@ mod tail;
 #[cfg(test)]
 mod tests;
 mod threads;
+mod verify;
 mod wal;
 mod writer;
 
 pub use config::RedbConfig;
+pub use verify::verify;
 
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;

@@ -15,11 +15,12 @@ use super::keys::{self, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_PO
 use super::postings;
 use super::rows::{List, Row, Rows};
 use super::stretch::{Files, Stretch, StretchError};
+use super::verify::{Sums, entry};
 use super::wal::WalEnd;
 use crate::model::{Direction, Position, Scope, StreamName, TopicName, Version};
 use crate::storage::codec::Damage;
 use crate::storage::page::Span;
-use crate::storage::{StorageError, Tip};
+use crate::storage::{Damaged, StorageError, Tip};
 
 type Keys = ReadOnlyTable<[u8; 16], ([u8; 16], u64, u32)>;
 
@@ -171,6 +172,51 @@ impl Prefix {
         Ok(self.run(scope, Direction::Forward, place)?.and_then(|run| run.position(place)))
     }
 
+    /// The entries that say where events lie, in order.
+    pub fn stretch_rows(&self) -> Result<StretchRows<'_>, StorageError> {
+        let rows = self.stretches.range::<u64>(..).map_err(|error| self.failed(error))?;
+        Ok(StretchRows { rows, next: None, of: std::marker::PhantomData })
+    }
+
+    /// Holds every row of every list against what the log says. `None` when they are the same.
+    pub fn compare(&self, log: &Sums) -> Result<Option<Damaged>, StorageError> {
+        let mut found = Sums::default();
+        for (name, rows, sum, places) in [
+            ("topic_postings", &self.topics, &mut found.topics, true),
+            ("stream_postings", &self.streams, &mut found.streams, true),
+            ("tag_postings", &self.tags, &mut found.tags, false),
+            ("type_postings", &self.types, &mut found.types, false),
+        ] {
+            if let Err((key, Damage(detail))) = self.sum(rows, places, sum)? {
+                let place = format!("{}, {name} '{}'", self.path.display(), key.escape_ascii());
+                let position = if places { None } else { keys::key_number(&key) };
+                return Ok(Some(Damaged { position, place, detail: detail.to_owned() }));
+            }
+        }
+        let detail = "an index that is not that of the log; without the file it is made anew when the store is opened";
+        let place = self.path.display().to_string();
+        Ok((found != *log).then(|| Damaged { position: None, place, detail: detail.to_owned() }))
+    }
+
+    /// Adds up a list's rows; the inner error is the row that is damaged.
+    fn sum(&self, rows: &Rows, places: bool, sum: &mut u64) -> Result<Result<(), (Vec<u8>, Damage)>, StorageError> {
+        for row in rows.range::<&[u8]>(..).map_err(|error| self.failed(error))? {
+            let (key, row) = row.map_err(|error| self.failed(error))?;
+            let key = key.value();
+            let positions = match postings::decode(key, row.value()) {
+                Ok(positions) => positions,
+                Err(damage) => return Ok(Err((key.to_vec(), damage))),
+            };
+            let first = keys::key_number(key).unwrap_or(0);
+            let name = &key[..key.len().saturating_sub(8)];
+            for (index, position) in positions.into_iter().enumerate() {
+                let place = if places { first + index as u64 } else { position };
+                *sum = sum.wrapping_add(entry(name, place, position));
+            }
+        }
+        Ok(Ok(()))
+    }
+
     /// What an idempotency key was used for, if this snapshot knows it.
     pub fn key(&self, key: &[u8; 16]) -> Result<Option<KeyUse>, StorageError> {
         for table in &self.keys {
@@ -180,6 +226,29 @@ impl Prefix {
             }
         }
         Ok(None)
+    }
+}
+
+/// The entries of the index that say where events lie, as a walk comes by.
+pub struct StretchRows<'p> {
+    rows: redb::Range<'static, u64, (u64, u64)>,
+    next: Option<(Position, WalEnd)>,
+    of: std::marker::PhantomData<&'p ()>,
+}
+
+impl StretchRows<'_> {
+    /// Whether an entry for this position, if there is one, says where the event is.
+    pub fn check(&mut self, position: Position, at: WalEnd) -> Result<(), Damage> {
+        while self.next.is_none_or(|(next, _)| next < position) {
+            let Some(row) = self.rows.next() else { return Ok(()) };
+            let (next, place) = row.map_err(|_| Damage("the index of where it lies can't be read"))?;
+            let (segment, offset) = place.value();
+            self.next = Some((next.value(), WalEnd { segment, offset }));
+        }
+        match self.next {
+            Some((next, place)) if next == position && place != at => Err(Damage("the index has another place for it")),
+            _ => Ok(()),
+        }
     }
 }
 

@@ -25,6 +25,8 @@ pub struct Shared {
     /// Why the log stopped by itself; set once, for ever.
     failure: OnceLock<String>,
     closing: AtomicBool,
+    /// While closing: what is in the tail goes into the index first, so that the next start has nothing to read back.
+    draining: AtomicBool,
     // Dropped last, in this order: the snapshots above refer to the index, and the lock guards it.
     pub index: Index,
     pub directory: Arc<Directory>,
@@ -54,6 +56,7 @@ impl Shared {
             faults,
             failure: OnceLock::new(),
             closing: AtomicBool::new(false),
+            draining: AtomicBool::new(false),
             index,
             directory,
         }
@@ -79,11 +82,20 @@ impl Shared {
         self.failure.get()
     }
 
-    /// Tells the filler to end after what it is doing.
-    pub fn stop_filling(&self) {
-        let _state = self.state();
+    /// Tells the filler to end after what it is doing, or, if it shall `drain` the tail, after all that there is.
+    pub fn stop_filling(&self, drain: bool) {
+        let mut state = self.state();
+        if drain {
+            state.tail.seal();
+        }
+        self.draining.store(drain, Ordering::Release);
         self.closing.store(true, Ordering::Release);
         self.work.notify_all();
+    }
+
+    /// Whether the filler still takes chunks.
+    pub fn fills(&self) -> bool {
+        !self.is_over() || (self.failure.get().is_none() && self.draining.load(Ordering::Acquire))
     }
 
     pub fn is_over(&self) -> bool {

@@ -69,11 +69,18 @@ impl Tail {
         self.head = self.active.last().unwrap_or(self.head);
         let full = self.active.bytes >= fill_bytes;
         if full {
-            let chunk = std::mem::take(&mut self.active);
+            self.seal();
+        }
+        full
+    }
+
+    /// Hands the active chunk to the filler, full or not.
+    pub fn seal(&mut self) {
+        let chunk = std::mem::take(&mut self.active);
+        if chunk.last().is_some() {
             self.sealed_bytes += chunk.bytes;
             self.sealed.push_back(Arc::new(chunk));
         }
-        full
     }
 
     /// The oldest sealed chunk, the next that redb gets.

@@ -13,6 +13,7 @@ mod tiny {
 mod damage;
 mod disk;
 mod reopening;
+mod verifying;
 
 use std::path::Path;
 use std::sync::Mutex;

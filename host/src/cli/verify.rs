@@ -1,0 +1,43 @@
+//! `weir verify`: looks at everything in a data directory that no server has open. (`GET /verify` asks a running server.)
+
+use std::path::PathBuf;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use super::Failure;
+use crate::server::{Progress, Verified, verify};
+
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// Directory of events and records
+    #[arg(long, value_name = "DIR", env = "DATA_DIR", default_value = "data")]
+    data_dir: PathBuf,
+}
+
+pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
+    let bar = ProgressBar::new(0);
+    let template = "{wide_bar} {human_pos} of {human_len} events, {per_sec}";
+    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
+    let shown = bar.clone();
+    let tell = move |progress: Progress| {
+        shown.set_length(progress.head);
+        shown.set_position(progress.position);
+    };
+    let verified = tokio::task::spawn_blocking(move || verify(&args.data_dir, &tell));
+    let Verified { events, topics, damage } = verified.await??;
+    bar.finish_and_clear();
+    for (topic, tip) in &topics {
+        let hash: String = tip.hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        println!("{topic}\t{}\t{hash}", tip.sequence);
+    }
+    match damage {
+        None => {
+            println!("{events} events, {} topics: all is as it was written", topics.len());
+            Ok(())
+        }
+        Some(damage) => {
+            let at = damage.position.map_or(String::new(), |position| format!("position {position}: "));
+            Err(format!("{at}{}: {} ({events} events before it are sound)", damage.place, damage.detail).into())
+        }
+    }
+}
