@@ -20,6 +20,7 @@ use crate::plugin::{
 };
 use crate::storage::{self, Clock, ProgressSink, StorageError};
 
+pub use crate::storage::archive::End;
 pub use crate::storage::{Progress, Verified};
 
 /// The sample plugins, built from this repository: what works out of the box is a plugin like any other.
@@ -43,6 +44,8 @@ pub enum ServerError {
     HttpClient(String),
     #[error(transparent)]
     Storage(#[from] StorageError),
+    #[error(transparent)]
+    Restore(#[from] storage::redb::RestoreError),
     #[error(transparent)]
     Plugins(#[from] PluginsError),
     #[error(transparent)]
@@ -198,6 +201,13 @@ fn plugins_config(config: &Config) -> PluginsConfig {
 /// Looks at everything in a data directory that no server has open.
 pub fn verify(data_dir: &Path, progress: &ProgressSink) -> Result<Verified, ServerError> {
     Ok(storage::redb::verify(&store_dir(data_dir), progress)?)
+}
+
+/// Makes the store of a data directory from a backup.
+pub async fn restore(data_dir: &Path, from: impl std::io::Read, progress: &ProgressSink) -> Result<End, ServerError> {
+    let directory = |source| ServerError::Directory { path: data_dir.display().to_string(), source };
+    std::fs::create_dir_all(data_dir).map_err(directory)?;
+    Ok(storage::redb::restore(&store_dir(data_dir), from, progress).await?)
 }
 
 fn store_dir(data_dir: &Path) -> PathBuf {

@@ -48,10 +48,22 @@ impl Client {
         self.send(Method::POST, self.url(path), body).await
     }
 
+    /// A good answer whose body is still to be read.
+    pub async fn post_stream(&self, url: Url) -> Result<Response, Failure> {
+        let response = self.respond(Method::POST, url, String::new()).await?;
+        if response.status().is_success() {
+            return Ok(response);
+        }
+        Err(answer(response).await.err().unwrap_or_else(|| "the server refused".into()))
+    }
+
     async fn send(&self, method: Method, url: Url, body: String) -> Result<String, Failure> {
+        answer(self.respond(method, url, body).await?).await
+    }
+
+    async fn respond(&self, method: Method, url: Url, body: String) -> Result<Response, Failure> {
         let request = self.http.request(method, url).header("content-type", "application/json").body(body);
-        let response = request.send().await.map_err(|_| format!("no server answers at {}", self.base))?;
-        answer(response).await
+        Ok(request.send().await.map_err(|_| format!("no server answers at {}", self.base))?)
     }
 }
 

@@ -1,6 +1,7 @@
 //! The commands of the `weir` program. All but `serve`, and those of `plugin` that work on a file, are clients of the HTTP
 //! API, as any other.
 
+mod backup;
 mod client;
 mod import;
 mod plugin;
@@ -34,6 +35,10 @@ enum Command {
     Tail(tail::TailArgs),
     /// Publish the events of a file, one JSON object a line
     Import(import::ImportArgs),
+    /// Copy a running server's store into one file
+    Backup(backup::BackupArgs),
+    /// Make a data directory from a backup
+    Restore(backup::RestoreArgs),
     /// Look at every event, hash and index row of a data directory that no server has open
     Verify(verify::VerifyArgs),
     /// Write, try and install plugins
@@ -51,6 +56,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Publish(args) => block_on(publish::run(args)),
         Command::Tail(args) => block_on(tail::run(args)),
         Command::Import(args) => block_on(import::run(args)),
+        Command::Backup(args) => block_on(backup::back_up(args)),
+        Command::Restore(args) => block_on(backup::restore_from(args)),
         Command::Verify(args) => block_on(verify::run(args)),
         Command::Plugin(command) => block_on(plugin::run(command)),
     };

@@ -15,6 +15,11 @@ pub struct VerifyArgs {
 }
 
 pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
+    verify_shown(args.data_dir).await
+}
+
+/// Verifies with a progress bar, and prints what was found.
+pub async fn verify_shown(data_dir: PathBuf) -> Result<(), Failure> {
     let bar = ProgressBar::new(0);
     let template = "{wide_bar} {human_pos} of {human_len} events, {per_sec}";
     bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
@@ -23,7 +28,7 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
         shown.set_length(progress.head);
         shown.set_position(progress.position);
     };
-    let verified = tokio::task::spawn_blocking(move || verify(&args.data_dir, &tell));
+    let verified = tokio::task::spawn_blocking(move || verify(&data_dir, &tell));
     let Verified { events, topics, damage } = verified.await??;
     bar.finish_and_clear();
     for (topic, tip) in &topics {

@@ -13,7 +13,7 @@ use crate::model::{TopicName, limits};
 use crate::plugin::TopicSetting;
 use crate::storage::{Change, Expect, Store};
 
-const KEY_PREFIX: &str = "topic/";
+pub(super) const KEY_PREFIX: &str = "topic/";
 
 /// A topic as the engine uses it. Changing it makes a new one.
 #[derive(Clone)]

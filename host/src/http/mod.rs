@@ -1,6 +1,7 @@
 //! Words in, words out: each handler parses, calls one verb of the engine or of the consumers, and shapes the answer.
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
+mod backup;
 mod body;
 mod conditions;
 mod consumers;
@@ -36,11 +37,13 @@ pub struct App {
     pub consumers: Arc<Consumers>,
     /// One verification at a time.
     verifying: Arc<Semaphore>,
+    /// One backup at a time.
+    backing_up: Arc<Semaphore>,
 }
 
 impl App {
     pub fn new(engine: Arc<Engine>, consumers: Arc<Consumers>) -> Self {
-        Self { engine, consumers, verifying: Arc::new(Semaphore::new(1)) }
+        Self { engine, consumers, verifying: Arc::new(Semaphore::new(1)), backing_up: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -66,6 +69,7 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
         .route("/plugins/{name}", get(operations::get_plugin))
         .route("/plugins/{name}/{action}", post(operations::post_plugin_action))
         .route("/metrics", get(metrics::get_metrics))
+        .route("/admin/backup", post(backup::post_backup))
         .route("/verify", get(verify::get_verify))
         .route("/health", get(operations::get_health))
         .fallback(unknown_path)

@@ -11,7 +11,7 @@ use tokio::sync::watch;
 use super::page::{PageBuilder, Span};
 use super::{
     AppendError, Appended, Batch, Change, Clock, EventLog, Expect, Hash, Place, Progress, ProgressSink, Recalled,
-    Record, Records, RecordsError, StorageError, Store, Tip, Verified, codec,
+    Record, Records, RecordsError, StorageError, Store, Stored, Tip, Verified, codec,
 };
 use crate::model::{
     Condition, Conflict, Event, IdempotencyKey, NewEvent, Page, Position, Read, Scope, Sequence, StreamName, TopicName,
@@ -188,6 +188,10 @@ impl EventLog for MemoryLog {
 
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError> {
         Ok(self.state().version(topic, stream))
+    }
+
+    async fn stored(&self, _: Position, _: Position, _: usize) -> Result<Stored, StorageError> {
+        Err(StorageError::Io { what: "a backup".into(), detail: "the memory adapter stores nothing".into() })
     }
 
     /// There is nothing here that could be damaged without the process being so.

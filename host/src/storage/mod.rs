@@ -4,6 +4,7 @@
 //! sequences and versions are gapless, and a reader that has seen position n never later finds a new event at or
 //! below n. **Absent on purpose:** validation, plugins and HTTP; a log sequences, checks conditions and keeps.
 
+pub mod archive;
 mod codec;
 #[doc(hidden)]
 pub mod contract;
@@ -63,6 +64,14 @@ pub struct Place {
     pub position: Position,
     pub sequence: Sequence,
     pub version: Option<Version>,
+}
+
+/// Events as they are stored, one behind the other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stored {
+    pub bytes: Vec<u8>,
+    /// The position after the last of them.
+    pub next: Position,
 }
 
 /// How far a long piece of work is.
@@ -161,6 +170,9 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// How many events a stream has.
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError>;
+
+    /// Stored bytes of the events from `from` up to `end`, inclusive, at least one and about `bytes_max`: for a backup.
+    async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError>;
 
     /// Looks at every event up to the head as it is now, its hash, and the index.
     async fn verify(&self, progress: Arc<ProgressSink>) -> Result<Verified, StorageError>;

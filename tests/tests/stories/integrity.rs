@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use tokio::process::Command;
 use weir_tests::TestServer;
 
-use crate::server;
+use crate::{schema, server};
 
 async fn fill(server: &TestServer) {
     server.client.post("/topics", json!({"name": "m", "adapter": "memory"})).await.ok(201);
@@ -77,4 +77,64 @@ async fn a_stopped_servers_data_is_verified_by_a_command_that_names_the_first_ba
     server.stop().await;
     fs::write(&segment, &whole).expect("writes");
     assert!(verify(&server).await.status.success());
+}
+
+async fn weir(args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_weir-under-test")).args(args).output().await.expect("it runs")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_backup_that_is_taken_under_load_becomes_a_server_with_all_that_was_there() {
+    let mut server = server().await;
+    fill(&server).await;
+    let api = server.client.clone();
+    api.post("/topics", json!({"name": "t", "schemas": [schema("made")]})).await.ok(201);
+    let paused = json!({"callback": "http://127.0.0.1:1/", "topics": {"default": null}});
+    let consumer = api.post("/consumers/register", paused).await.ok(201)["consumerId"].clone();
+    let publisher = tokio::spawn(async move {
+        for n in 0..300 {
+            api.post("/events", json!([{"topic": "t", "type": "made", "payload": {"n": n}}])).await.ok(201);
+        }
+    });
+    while server.client.get("/topics/t").await.ok(200)["sequence"].as_u64() < Some(20) {
+        tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+    }
+    let dir = tempfile::tempdir().expect("a directory");
+    let path = |name: &str| dir.path().join(name).display().to_string();
+    let taken = weir(&["backup", &path("one.backup"), "--url", &server.client.base]).await;
+    assert!(taken.status.success(), "{taken:?}");
+    let again = weir(&["backup", &path("one.backup"), "--url", &server.client.base]).await;
+    assert!(!again.status.success() && text(&again.stderr).contains("exists already"), "{again:?}");
+    publisher.await.expect("no panic");
+    let all = server.client.get("/events").await.ok(200)["events"].clone();
+
+    let restored = weir(&["restore", "--verify", "--data-dir", &path("data"), &path("one.backup")]).await;
+    assert!(restored.status.success(), "{restored:?}");
+    assert!(text(&restored.stdout).contains("all is as it was written"), "{restored:?}");
+    let twice = weir(&["restore", "--data-dir", &path("data"), &path("one.backup")]).await;
+    assert!(!twice.status.success() && text(&twice.stderr).contains("exists already"), "{twice:?}");
+    for (name, change) in [("cut", 1), ("flipped", 0)] {
+        let mut bytes = fs::read(path("one.backup")).expect("readable");
+        bytes.truncate(bytes.len() - change);
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1 - change as u8;
+        fs::write(path(name), bytes).expect("writes");
+        let refused = weir(&["restore", "--data-dir", &path(&format!("data-{name}")), &path(name)]).await;
+        assert!(!refused.status.success(), "{name}: {refused:?}");
+        assert!(!std::path::Path::new(&path(&format!("data-{name}"))).join("store").exists(), "nothing half-made");
+    }
+
+    server.kill().await;
+    fs::remove_dir_all(server.data_dir().join("store")).expect("removes");
+    fs::rename(dir.path().join("data/store"), server.data_dir().join("store")).expect("renames");
+    server.start_again().await;
+    let events = server.client.get("/events").await.ok(200)["events"].clone();
+    let (events, all) = (events.as_array().expect("a list"), all.as_array().expect("a list"));
+    assert!(events.len() >= 80 && events[..] == all[..events.len()], "{} of {}", events.len(), all.len());
+    let consumers = server.client.get("/consumers").await.ok(200);
+    assert_eq!(consumers["consumers"][0]["id"], consumer);
+    let detail = server.client.post("/events", json!([{"topic": "t", "type": "nope", "payload": {}}])).await;
+    detail.problem(400, "EVENT_PUBLISH_FAILED");
+    let next = server.client.post("/topics/t/events", json!({"type": "made", "payload": {"n": 1}})).await.ok(201);
+    assert_eq!(next["positions"][0].as_u64(), Some(events.len() as u64 + 1), "ids go on");
 }

@@ -8,13 +8,13 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::{Checked, Outcome, Prepared};
 use super::chunk::KeyUse;
-use super::paging::{Allowed, page};
+use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
 use super::{threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Condition, Direction, Filter, Page, Position, Read, Scope, StreamName, TopicName, Version};
 use crate::storage::{
-    AppendError, Appended, Batch, EventLog, Place, ProgressSink, Recalled, StorageError, Tip, Verified,
+    AppendError, Appended, Batch, EventLog, Place, ProgressSink, Recalled, StorageError, Stored, Tip, Verified,
 };
 
 pub struct RedbLog {
@@ -197,6 +197,11 @@ impl EventLog for RedbLog {
         }
         let (shared, topic, stream) = (self.shared.clone(), topic.clone(), stream.clone());
         on_blocking_thread(move || shared.stream_head(&topic, &stream)).await
+    }
+
+    async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError> {
+        let shared = self.shared.clone();
+        on_blocking_thread(move || stored(&shared, from, end, bytes_max)).await
     }
 
     async fn verify(&self, progress: Arc<ProgressSink>) -> Result<Verified, StorageError> {

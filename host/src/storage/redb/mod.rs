@@ -28,6 +28,7 @@ mod prefix;
 mod reader;
 mod records;
 mod replay;
+mod restore;
 mod rows;
 mod search;
 mod segments;
@@ -42,6 +43,7 @@ mod wal;
 mod writer;
 
 pub use config::RedbConfig;
+pub use restore::{RestoreError, restore};
 pub use verify::verify;
 
 use std::sync::Arc;

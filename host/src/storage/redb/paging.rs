@@ -4,10 +4,11 @@ use bytes::Bytes;
 
 use super::finding;
 use super::shared::Shared;
-use crate::model::{Page, Position, Read, Scope};
-use crate::storage::StorageError;
+use crate::model::limits::STRETCH_BYTES;
+use crate::model::{Direction, Page, Position, Read, Scope};
 use crate::storage::codec::{Damage, View};
 use crate::storage::page::{PageBuilder, Span};
+use crate::storage::{StorageError, Stored};
 
 /// How many handles on tail events are taken under its lock at once.
 pub const SLICE_EVENTS: usize = 256;
@@ -113,4 +114,34 @@ pub fn look<'a>(
         page.push(view.event(payload(&view))?);
     }
     Ok(())
+}
+
+/// Events' stored bytes, one behind the other, each with its checksum looked at.
+pub fn stored(shared: &Shared, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError> {
+    let mut span = Span { direction: Direction::Forward, at: from, end };
+    let mut out = Vec::with_capacity(bytes_max + STRETCH_BYTES as usize);
+    while span.next().is_some() && out.len() < bytes_max {
+        let (events, prefix) = {
+            let state = shared.state();
+            (state.tail.slice(&Scope::Store, span, SLICE_EVENTS), state.tail.prefix.clone())
+        };
+        for (_, stored) in &events {
+            out.extend_from_slice(stored);
+            span.step();
+        }
+        if events.is_empty() {
+            let before = span.at;
+            span = prefix.visit(&Scope::Store, span, |_, position, stored| {
+                if View::parse(stored)?.place.position != position {
+                    return Err(Damage("another event than the index says"));
+                }
+                out.extend_from_slice(stored);
+                Ok(out.len() < bytes_max)
+            })?;
+            if span.at == before {
+                return Err(prefix.damaged(before, Damage("nobody has it")));
+            }
+        }
+    }
+    Ok(Stored { bytes: out, next: span.at })
 }
