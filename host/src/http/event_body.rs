@@ -17,10 +17,10 @@ use crate::model::{
 
 /// Text that borrows from the body when it has no escapes. (serde borrows a bare `Cow`, not one in an `Option`.)
 #[derive(Deserialize)]
-pub struct Text<'a>(#[serde(borrow)] Cow<'a, str>);
+pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// Metadata in the order it came.
-pub struct Entries<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Entries<'a>(pub Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

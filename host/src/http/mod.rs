@@ -2,6 +2,7 @@
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
 mod body;
+mod cloud_events;
 mod consumers;
 mod event_body;
 mod event_json;
@@ -13,6 +14,7 @@ mod read;
 mod read_query;
 mod time;
 mod topics;
+mod trace_context;
 
 use std::sync::Arc;
 

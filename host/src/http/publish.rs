@@ -8,8 +8,10 @@ use serde_json::json;
 
 use super::App;
 use super::body::Body;
+use super::cloud_events;
 use super::event_body::{EventBody, StreamEventBody, invalid_event};
 use super::problem::Problem;
+use super::trace_context;
 use crate::engine::{EngineError, Published};
 use crate::model::{Condition, Expected, NewEvent, StreamName, TopicName, limits};
 use crate::storage::AppendError;
@@ -39,6 +41,15 @@ pub async fn post_topic_events(
 }
 
 fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
+    let (mut events, conditions) = match cloud_events::read(body, topic)? {
+        Some(read) => read,
+        None => parse_events(body, topic)?,
+    };
+    trace_context::keep(&body.1, &mut events);
+    Ok((events, conditions))
+}
+
+fn parse_events(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
     let first = body.0.iter().find(|byte| !byte.is_ascii_whitespace());
     let shape = |detail: String| match first {
         Some(b'[' | b'{') if topic.is_some() => invalid_event(detail),
@@ -50,14 +61,7 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
         Some(b'{') if topic.is_some() => vec![body.json(shape)?],
         _ => body.json(shape)?,
     };
-    if bodies.is_empty() {
-        return Err(Problem::bad_request("INVALID_REQUEST", ARRAY));
-    }
-    if bodies.len() > limits::BATCH_EVENTS_MAX {
-        let detail =
-            format!("a request has at most {} events, this one has {}", limits::BATCH_EVENTS_MAX, bodies.len());
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail));
-    }
+    check_count(bodies.len())?;
     let mut events = Vec::with_capacity(bodies.len());
     let mut conditions = Vec::new();
     for one in bodies {
@@ -66,6 +70,18 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
         conditions.extend(condition);
     }
     Ok((events, conditions))
+}
+
+/// An array of events is never empty, and bounded.
+pub fn check_count(events: usize) -> Result<(), Problem> {
+    match events {
+        0 => Err(Problem::bad_request("INVALID_REQUEST", ARRAY)),
+        1..=limits::BATCH_EVENTS_MAX => Ok(()),
+        _ => {
+            let detail = format!("a request has at most {} events, this one has {events}", limits::BATCH_EVENTS_MAX);
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail))
+        }
+    }
 }
 
 /// Written by hand: ids and numbers need no escaping, and this is the answer of the hot path.
@@ -130,7 +146,8 @@ async fn append(
         Some(text) => Some(condition(app, &topic.name, &stream, text).await?),
     };
     let event: StreamEventBody<'_> = body.json(invalid_event)?;
-    let event = event.into_event(&body.0, topic.name.clone(), stream)?;
+    let mut event = event.into_event(&body.0, topic.name.clone(), stream)?;
+    trace_context::keep(&body.1, std::slice::from_mut(&mut event));
     let published = app.engine.publish(vec![event], condition.into_iter().collect()).await.map_err(not_next)?;
     let event = &published[0];
     Ok(Json(json!({ "eventId": event.id.to_string(), "position": event.position, "version": event.version }))
