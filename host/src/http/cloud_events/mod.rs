@@ -39,12 +39,8 @@ pub enum Mode {
 
 impl Mode {
     fn parse(media_type: &str) -> Option<Self> {
-        match media_type.to_ascii_lowercase().as_str() {
-            STRUCTURED => Some(Self::Structured),
-            BATCH => Some(Self::Batch),
-            BINARY => Some(Self::Binary),
-            _ => None,
-        }
+        let all = [(STRUCTURED, Self::Structured), (BATCH, Self::Batch), (BINARY, Self::Binary)];
+        all.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(media_type)).map(|(_, mode)| mode)
     }
 
     /// The mode of a request's body, or none: then it is not CloudEvents.
@@ -53,7 +49,7 @@ impl Mode {
         let content_type = essence(content_type);
         match Self::parse(content_type) {
             Some(mode @ (Self::Structured | Self::Batch)) => Ok(Some(mode)),
-            _ if content_type.to_ascii_lowercase().starts_with(BINARY) => Err(unknown_format(content_type)),
+            _ if is_cloud_events(content_type) => Err(unknown_format(content_type)),
             _ => Ok(binary::is_binary(headers).then_some(Self::Binary)),
         }
     }
@@ -71,6 +67,11 @@ impl Mode {
         }
         best.1
     }
+}
+
+/// The specification's own rule: what begins so is CloudEvents, in whatever format.
+fn is_cloud_events(content_type: &str) -> bool {
+    content_type.get(..BINARY.len()).is_some_and(|start| start.eq_ignore_ascii_case(BINARY))
 }
 
 /// A media type without its parameters.
