@@ -54,6 +54,17 @@ impl Client {
         Self { base, http }
     }
 
+    /// Sends a request with headers of its own.
+    pub async fn send_with(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl ToString) -> Answer {
+        let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body.to_string());
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await.expect("an answer");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Answer { status, headers, text: response.text().await.expect("a body of text") }
+    }
+
     /// Sends a request; an error means that nobody answered.
     pub async fn try_send(&self, method: Method, path: &str, body: String) -> Result<Answer, reqwest::Error> {
         let response = self.http.request(method, format!("{}{path}", self.base)).body(body).send().await?;
@@ -61,23 +72,12 @@ impl Client {
         Ok(Answer { status, headers, text: response.text().await? })
     }
 
-    /// Sends a request with headers of its own.
-    pub async fn send_with(&self, method: Method, path: &str, body: String, headers: &[(&str, &str)]) -> Answer {
-        let mut request = self.http.request(method, format!("{}{path}", self.base)).body(body);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let response = request.send().await.expect("an answer");
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        Answer { status, headers, text: response.text().await.expect("a body") }
-    }
-
     pub async fn post_with(&self, path: &str, body: impl ToString, headers: &[(&str, &str)]) -> Answer {
-        self.send_with(Method::POST, path, body.to_string(), headers).await
+        self.send_with(Method::POST, path, headers, body).await
     }
 
     pub async fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
-        self.send_with(Method::GET, path, String::new(), headers).await
+        self.send_with(Method::GET, path, headers, "").await
     }
 
     pub async fn send(&self, method: Method, path: &str, body: impl ToString) -> Answer {

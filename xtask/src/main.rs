@@ -2,11 +2,13 @@
 //! what they build and test is elsewhere. There is no state and no configuration here.
 
 mod checks;
+mod clients;
 mod contract;
 mod examples;
 mod guests;
 mod run;
 mod setup;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -18,6 +20,7 @@ cargo xtask <command>
   setup                  add the WebAssembly target that plugins need
   plugins                build the plugins into plugins/dist and the test guests into tests/guests/dist
   examples               build the example plugins in TypeScript, Python and C into plugins/examples/dist (needs node, npm, python3)
+  clients                install the public packages that tests use as clients into target/clients (needs node, npm, python3)
   contract               store the contract and components built against it, for the test that says when it moved
   serve [-- <args>]      build everything and run the server (weir serve <args>)
   test [-- <args>]       format, lints, licences (on CI), doc tests, then all tests (nextest <args> where it is installed)
@@ -48,9 +51,13 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
         "setup" => setup::target(),
         "plugins" => plugins(),
         "examples" => examples::build(),
+        "clients" => clients::install(),
         "contract" => plugins().and_then(|()| examples::build()).and_then(|()| contract::store()),
         "serve" => plugins().and_then(|()| serve(args)),
-        "test" => plugins().and_then(|()| examples::build()).and_then(|()| checks::test(args)),
+        "test" => plugins()
+            .and_then(|()| examples::build())
+            .and_then(|()| clients::install())
+            .and_then(|()| checks::test(args)),
         "audit" => checks::audit(),
         "bench" => plugins().and_then(|()| bench(args)),
         "soak" => plugins().and_then(|()| soak(args)),

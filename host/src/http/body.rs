@@ -1,21 +1,22 @@
 //! Request bodies: bytes in, one clear Problem out when they are too large or no JSON.
 
 use axum::extract::{FromRequest, Request};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
 use serde::Deserialize;
 
 use super::problem::Problem;
 
-/// A whole request body, within the limit of the router.
-pub struct Body(pub Bytes);
+/// A whole request body, within the limit of the router, and the headers that it came with.
+pub struct Body(pub Bytes, pub HeaderMap);
 
 impl<S: Send + Sync> FromRequest<S> for Body {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Problem> {
+        let headers = std::mem::take(request.headers_mut());
         match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Self(bytes)),
+            Ok(bytes) => Ok(Self(bytes, headers)),
             Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Payload too large"))
             }

@@ -20,7 +20,7 @@ use crate::model::{
 pub struct Text<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
 /// Metadata in the order it came.
-pub struct Entries<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+pub struct Entries<'a>(pub Vec<(Cow<'a, str>, Cow<'a, str>)>);
 
 impl<'de: 'a, 'a> Deserialize<'de> for Entries<'a> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {

@@ -58,7 +58,7 @@ fn write_payload(out: &mut Vec<u8>, payload: &Payload) {
 }
 
 /// Strings cannot fail to be JSON, and a `Vec` cannot fail to grow without the process ending.
-fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
+pub fn write_json(out: &mut Vec<u8>, value: &(impl serde::Serialize + ?Sized)) {
     let _ = serde_json::to_writer(out, value);
 }
 

@@ -3,6 +3,7 @@
 
 mod backup;
 mod body;
+mod cloud_events;
 mod conditions;
 mod consumers;
 mod event_body;
@@ -16,6 +17,7 @@ mod read;
 mod read_query;
 mod time;
 mod topics;
+mod trace_context;
 mod verify;
 
 use std::sync::Arc;

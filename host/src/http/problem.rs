@@ -52,7 +52,8 @@ impl Problem {
         problem
     }
 
-    fn with(mut self, member: &str, value: Value) -> Self {
+    /// Adds a typed member.
+    pub fn with(mut self, member: &str, value: Value) -> Self {
         self.members.insert(member.to_owned(), value);
         self
     }

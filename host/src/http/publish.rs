@@ -2,17 +2,19 @@
 
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde_json::json;
 
 use super::App;
 use super::body::Body;
+use super::cloud_events;
 use super::conditions::{ConditionBody, conditions, preconditions};
 use super::event_body::{EventBody, StreamEventBody, invalid_event};
 use super::idempotency;
 use super::problem::Problem;
+use super::trace_context;
 use crate::engine::{EngineError, Publication, Published};
 use crate::model::{Condition, Conflict, Expected, NewEvent, StreamName, TopicName, limits};
 use crate::storage::{AppendError, Batch};
@@ -23,7 +25,6 @@ const ARRAY: &str = "Request body must be a non-empty array of events";
 pub struct Write {
     method: Method,
     uri: Uri,
-    headers: HeaderMap,
     body: Body,
 }
 
@@ -31,12 +32,23 @@ impl<S: Send + Sync> FromRequest<S> for Write {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        let mut request = Request::new(body);
-        // The limit of the body is in there.
-        *request.extensions_mut() = parts.extensions;
-        let body = Body::from_request(request, state).await?;
-        Ok(Self { method: parts.method, uri: parts.uri, headers: parts.headers, body })
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Ok(Self { method, uri, body: Body::from_request(request, state).await? })
+    }
+}
+
+impl Write {
+    /// What the request is about besides its body: a CloudEvent in binary mode is mostly in the headers.
+    fn target(&self) -> String {
+        let Self { method, uri, body: Body(_, headers) } = self;
+        let counts = |name: &str| name == "content-type" || name.starts_with("ce-");
+        let mut lines: Vec<String> = headers
+            .iter()
+            .filter(|(name, _)| counts(name.as_str()))
+            .map(|(name, value)| format!("{name}: {}", value.as_bytes().escape_ascii()))
+            .collect();
+        lines.sort_unstable();
+        format!("{method} {uri}\n{}", lines.join("\n"))
     }
 }
 
@@ -102,9 +114,9 @@ async fn publish(
     events: Vec<NewEvent>,
     mut conditions: Vec<Condition>,
 ) -> Result<Publication, Failed> {
-    let target = || format!("{} {}", write.method, write.uri);
-    let key = idempotency::key(&write.headers, target, &write.body.0)?;
-    let preconditions = preconditions(&write.headers, &events)?;
+    let Body(bytes, headers) = &write.body;
+    let key = idempotency::key(headers, || write.target(), bytes)?;
+    let preconditions = preconditions(headers, &events)?;
     conditions.extend_from_slice(&preconditions);
     let published = app.engine.publish(Batch { events, conditions, key }).await;
     published.map_err(|error| match &error {
@@ -149,6 +161,15 @@ impl Form {
 }
 
 fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
+    let (mut events, conditions) = match cloud_events::read(body, topic)? {
+        Some(read) => read,
+        None => parse_events(body, topic)?,
+    };
+    trace_context::keep(&body.1, &mut events);
+    Ok((events, conditions))
+}
+
+fn parse_events(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
     let array = |_| Problem::bad_request("INVALID_REQUEST", ARRAY);
     let BatchBody { events: bodies, conditions: asked } = match Form::of(&body.0, topic) {
         Form::Array => BatchBody { events: body.json(invalid_event)?, conditions: vec![] },
@@ -159,14 +180,7 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
         Form::Event => BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] },
         Form::Other => body.json(array)?,
     };
-    if bodies.is_empty() {
-        return Err(Problem::bad_request("INVALID_REQUEST", ARRAY));
-    }
-    if bodies.len() > limits::BATCH_EVENTS_MAX {
-        let detail =
-            format!("a request has at most {} events, this one has {}", limits::BATCH_EVENTS_MAX, bodies.len());
-        return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail));
-    }
+    check_count(bodies.len())?;
     let (mut events, mut expected) = (Vec::with_capacity(bodies.len()), Vec::new());
     for one in bodies {
         let (event, condition) = one.into_event(&body.0, topic)?;
@@ -175,6 +189,18 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
     }
     expected.extend(conditions(asked, &events)?);
     Ok((events, expected))
+}
+
+/// An array of events is never empty, and bounded.
+pub fn check_count(events: usize) -> Result<(), Problem> {
+    match events {
+        0 => Err(Problem::bad_request("INVALID_REQUEST", ARRAY)),
+        1..=limits::BATCH_EVENTS_MAX => Ok(()),
+        _ => {
+            let detail = format!("a request has at most {} events, this one has {events}", limits::BATCH_EVENTS_MAX);
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", detail))
+        }
+    }
 }
 
 /// Written by hand: ids and numbers need no escaping, and this is the answer of the hot path.
@@ -244,7 +270,8 @@ async fn append(
         Some(text) => Some(condition(app, &topic.name, &stream, text).await?),
     };
     let event: StreamEventBody<'_> = write.body.json(invalid_event)?;
-    let event = event.into_event(&write.body.0, topic.name.clone(), stream)?;
+    let mut event = event.into_event(&write.body.0, topic.name.clone(), stream)?;
+    trace_context::keep(&write.body.1, std::slice::from_mut(&mut event));
     let published = publish(app, write, vec![event], condition.into_iter().collect()).await.map_err(not_next)?;
     let Some(Published { id, position, version }) = published.events.first() else {
         return Err(invalid_event("no event was published"));

@@ -16,6 +16,12 @@ pub const EVENT_TAGS_MAX: usize = 64;
 /// Metadata entries on one event, and bytes in all of them together.
 pub const EVENT_METADATA_ENTRIES_MAX: usize = 64;
 pub const EVENT_METADATA_BYTES_MAX: usize = 16 << 10;
+/// Members of one CloudEvent in JSON: its attributes and its data.
+pub const CLOUD_EVENT_MEMBERS_MAX: usize = 100;
+/// Faults that a refused CloudEvent or batch of them is answered with; reading ends when so many are found.
+pub const CLOUD_EVENT_FAULTS_SHOWN: usize = 100;
+/// Bytes of a `tracestate` header that are kept; a longer one is left out.
+pub const TRACESTATE_BYTES_MAX: usize = 512;
 
 /// Conditions of one publish request; types and tags of one query.
 pub const CONDITIONS_MAX: usize = 100;

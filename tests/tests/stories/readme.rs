@@ -1,4 +1,5 @@
-//! The README's blocks, run as printed against a fresh server: each `sh` block must print what the block after it shows.
+//! The blocks of the README and of docs, run as printed against a fresh server: each `sh` block must print what the block
+//! after it shows, which is JSON or a whole answer.
 
 use std::path::Path;
 use std::process::Command;
@@ -33,12 +34,27 @@ fn fits(shown: &Value, found: &Value) -> bool {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_readmes_commands_print_what_the_readme_shows() {
+/// The same for lines, in any order, as headers have none; `…` stands for the rest of its line.
+fn lines_fit(shown: &str, found: &str) -> bool {
+    let sorted = |text: &str| {
+        let mut lines: Vec<String> = text.lines().map(|line| line.trim_end().to_owned()).collect();
+        lines.sort_unstable();
+        lines
+    };
+    let (shown, found) = (sorted(shown), sorted(found));
+    let fits = |(shown, found): (&String, &String)| match shown.split_once('…') {
+        Some((start, _)) => found.starts_with(start),
+        None => shown == found,
+    };
+    shown.len() == found.len() && shown.iter().zip(&found).all(fits)
+}
+
+/// Runs all commands of a file, one after the other; how many there were.
+async fn run_commands_of(file: &str) -> usize {
     let server = server().await;
     let address = server.client.base.strip_prefix("http://").expect("a URL").to_owned();
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../README.md");
-    let blocks = blocks(&std::fs::read_to_string(readme).expect("the README"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+    let blocks = blocks(&std::fs::read_to_string(path).expect("a file"));
     let mut run = 0;
     for (index, (language, command)) in blocks.iter().enumerate() {
         if language != "sh" {
@@ -48,14 +64,29 @@ async fn the_readmes_commands_print_what_the_readme_shows() {
         let output = Command::new("bash").args(["-c", &command]).output().expect("bash runs");
         let printed = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success(), "{command}\n{}", String::from_utf8_lossy(&output.stderr));
-        let found: Value = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("no JSON: {command}\n{printed}"));
         let (kind, shown) = &blocks[index + 1];
-        assert_eq!(kind, "json", "a block that shows what is printed follows: {command}");
-        let shown: Value = serde_json::from_str(shown).expect("JSON in the README");
-        assert!(fits(&shown, &found), "{command}\nshown: {shown}\nfound: {found}");
+        let fits = match kind.as_str() {
+            "http" => lines_fit(shown, &printed),
+            "json" => {
+                let found = serde_json::from_str(&printed).unwrap_or_else(|_| panic!("no JSON: {command}\n{printed}"));
+                fits(&serde_json::from_str(shown).expect("JSON is shown"), &found)
+            }
+            _ => panic!("a block that shows what is printed follows: {command}"),
+        };
+        assert!(fits, "{command}\nshown: {shown}\nfound: {printed}");
         run += 1;
     }
-    assert!(run >= 6, "the README has commands: {run}");
+    run
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_readmes_commands_print_what_the_readme_shows() {
+    assert!(run_commands_of("README.md").await >= 6, "the README has commands");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_about_cloud_events_print_what_is_shown() {
+    assert!(run_commands_of("docs/cloudevents.md").await >= 8, "there are commands");
 }
 
 #[test]
@@ -64,4 +95,6 @@ fn a_difference_is_seen() {
     assert!(fits(&value(r#"{"a":"…","b":[1]}"#), &value(r#"{"a":"x","b":[1]}"#)));
     assert!(!fits(&value(r#"{"a":"…","b":[1]}"#), &value(r#"{"a":"x","b":[2]}"#)));
     assert!(!fits(&value(r#"{"a":1}"#), &value(r#"{"a":1,"b":2}"#)));
+    assert!(lines_fit("b: …\na: 1\n\nx", "a: 1\r\nb: 2\r\n\r\nx"));
+    assert!(!lines_fit("a: 1", "a: 2") && !lines_fit("a: 1", "a: 1\nb: 2"));
 }
