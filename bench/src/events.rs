@@ -18,6 +18,8 @@ pub struct Batch {
     bytes: Vec<u8>,
     /// Where each event's number begins.
     numbers_at: Vec<usize>,
+    /// How often each event's number is there.
+    repeats: usize,
 }
 
 impl Batch {
@@ -33,12 +35,32 @@ impl Batch {
             bytes.extend_from_slice(event.as_bytes());
         }
         bytes.push(b']');
-        Self { bytes, numbers_at }
+        Self { bytes, numbers_at, repeats: 1 }
+    }
+
+    /// One event with a tag of its own, to be recorded only if no event after a position has that tag.
+    pub fn tagged(topic: &str, unless_after: Option<u64>) -> Self {
+        let tag = format!("order:{NUMBER_MIN}");
+        let event =
+            format!(r#"{{"topic":"{topic}","type":"{EVENT_TYPE}","payload":{},"tags":["{tag}"]}}"#, payload());
+        let body = match unless_after {
+            None => format!("[{event}]"),
+            Some(after) => format!(
+                r#"{{"events":[{event}],"conditions":[{{"query":{{"types":["{EVENT_TYPE}"],"tags":["{tag}"]}},"after":{after}}}]}}"#
+            ),
+        };
+        let numbers_at: Vec<usize> = body.match_indices(&NUMBER_MIN.to_string()).map(|(at, _)| at).collect();
+        let repeats = numbers_at.len();
+        Self { bytes: body.into_bytes(), numbers_at, repeats }.behind_a_head("/events")
     }
 
     /// The same as a whole HTTP request.
     pub fn request(topic: &str, events: usize, path: &str) -> Self {
-        let Self { bytes: body, mut numbers_at } = Self::body(topic, events);
+        Self::body(topic, events).behind_a_head(path)
+    }
+
+    fn behind_a_head(self, path: &str) -> Self {
+        let Self { bytes: body, mut numbers_at, repeats } = self;
         let mut bytes = format!(
             "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -46,20 +68,22 @@ impl Batch {
         .into_bytes();
         numbers_at.iter_mut().for_each(|at| *at += bytes.len());
         bytes.extend_from_slice(&body);
-        Self { bytes, numbers_at }
+        Self { bytes, numbers_at, repeats }
     }
 
     pub fn events(&self) -> usize {
-        self.numbers_at.len()
+        self.numbers_at.len() / self.repeats
     }
 
     /// The bytes, with the events numbered from `first`.
     pub fn numbered(&mut self, first: u64) -> &[u8] {
-        for (number, at) in (NUMBER_MIN + first..).zip(&self.numbers_at) {
-            let mut rest = number;
-            for digit in self.bytes[*at..at + NUMBER_DIGITS].iter_mut().rev() {
-                *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-                rest /= 10;
+        for (number, places) in (NUMBER_MIN + first..).zip(self.numbers_at.chunks(self.repeats)) {
+            for at in places {
+                let mut rest = number;
+                for digit in self.bytes[*at..at + NUMBER_DIGITS].iter_mut().rev() {
+                    *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
+                    rest /= 10;
+                }
             }
         }
         &self.bytes
@@ -137,6 +161,18 @@ mod tests {
             let numbers: Vec<_> = events.iter().filter_map(|event| event["payload"]["number"].as_u64()).collect();
             assert_eq!(numbers, [NUMBER_MIN + first, NUMBER_MIN + first + 1, NUMBER_MIN + first + 2]);
         }
+    }
+
+    #[test]
+    fn a_tagged_event_has_its_number_in_payload_tag_and_query() {
+        let mut request = Batch::tagged("t", Some(5));
+        assert_eq!(request.events(), 1);
+        let text = String::from_utf8(request.numbered(7).to_vec()).expect("text");
+        let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").expect("a head").1).expect("JSON");
+        let (number, tag) = (NUMBER_MIN + 7, format!("order:{}", NUMBER_MIN + 7));
+        assert_eq!(body["events"][0]["payload"]["number"], number);
+        assert_eq!((&body["events"][0]["tags"][0], &body["conditions"][0]["query"]["tags"][0]), (&json!(tag), &json!(tag)));
+        assert_eq!(body["conditions"][0]["after"], 5);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod connection;
 mod echo;
 mod events;
 mod load;
+mod log;
 mod machine;
 mod measured;
 mod publish;
@@ -35,6 +36,8 @@ struct Cli {
 enum Command {
     /// Measure publishing events
     Publish(publish::PublishArgs),
+    /// Measure conditions, and a log that grows
+    Log(log::LogArgs),
     /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
     /// Measure what plugins cost (`plugins --help` says more)
@@ -51,6 +54,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
+        Command::Log(args) => measure(log::run(args)),
         Command::Plugins { args } => plugins(&args),
         Command::Echo => echo::run(),
     };

@@ -26,6 +26,7 @@ cargo xtask <command>
   test [-- <args>]       format, lints, licences (on CI), doc tests, then all tests (nextest <args> where it is installed)
   audit                  bans, licences and sources of the dependencies (cargo-deny)
   bench publish [<args>] measure publishing against a release build
+  bench log [<args>]     measure what conditions cost, and a log that grows
   bench plugins [<args>] measure what plugins cost, in four languages
   soak [<args>]          the long form of the chaos tests
 ";

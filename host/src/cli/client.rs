@@ -1,6 +1,6 @@
 //! The HTTP client of the commands: one base URL, answers or one-sentence errors.
 
-use reqwest::{Method, Response};
+use reqwest::{Method, RequestBuilder, Response};
 use serde_json::Value;
 use url::Url;
 
@@ -44,8 +44,20 @@ impl Client {
         self.send(Method::GET, url, String::new()).await
     }
 
+    /// The answer in a form of the caller's choice.
+    pub async fn get_as(&self, url: Url, accept: &str) -> Result<String, Failure> {
+        let request = self.http.get(url).header("accept", accept);
+        answer(self.answered(request).await?).await
+    }
+
     pub async fn post(&self, path: Path<'_>, body: String) -> Result<String, Failure> {
         self.send(Method::POST, self.url(path), body).await
+    }
+
+    /// Sends a body of another form than JSON.
+    pub async fn post_as(&self, path: Path<'_>, content_type: &str, body: String) -> Result<String, Failure> {
+        let request = self.http.post(self.url(path)).header("content-type", content_type).body(body);
+        answer(self.answered(request).await?).await
     }
 
     /// A good answer whose body is still to be read.
@@ -62,7 +74,10 @@ impl Client {
     }
 
     async fn respond(&self, method: Method, url: Url, body: String) -> Result<Response, Failure> {
-        let request = self.http.request(method, url).header("content-type", "application/json").body(body);
+        self.answered(self.http.request(method, url).header("content-type", "application/json").body(body)).await
+    }
+
+    async fn answered(&self, request: RequestBuilder) -> Result<Response, Failure> {
         Ok(request.send().await.map_err(|_| format!("no server answers at {}", self.base))?)
     }
 }

@@ -1,6 +1,8 @@
-//! `weir import`: publishes a file of events, one JSON object a line, in batches, with progress. An error names the line,
-//! and says how many events were published before it, so that the rest can be imported when the file is mended.
+//! `weir import`: publishes a file of events, one JSON object a line, in batches, with progress; also what `weir export` wrote,
+//! as new events. An error names the line, and says how many events were published before it, so that the rest can be
+//! imported when the file is mended.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, stdin};
 use std::path::PathBuf;
@@ -10,7 +12,8 @@ use serde_json::value::RawValue;
 
 use super::Failure;
 use super::client::{Client, ServerArgs};
-use crate::model::limits;
+use super::export::Format;
+use crate::model::{SERVER_KEYS, limits};
 
 #[derive(Debug, clap::Args)]
 pub struct ImportArgs {
@@ -22,6 +25,9 @@ pub struct ImportArgs {
     /// Type of all events: each line is then a payload, not a whole event
     #[arg(long = "type", value_name = "TYPE", requires = "topic")]
     event_type: Option<String>,
+    /// Form of the lines
+    #[arg(long, value_enum, default_value_t = Format::Ndjson, conflicts_with = "event_type")]
+    format: Format,
     /// Events in one request, all or none
     #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=10_000))]
     batch: u64,
@@ -53,20 +59,25 @@ pub async fn run(args: ImportArgs) -> Result<(), Failure> {
     let mut published = 0;
     for (number, line) in (1..).zip(progress.wrap_read(reader).lines_of()) {
         let line = line?;
-        if number <= args.skip || line.trim().is_empty() {
+        let line = if args.format == Format::Cloudevents { in_brackets(&line) } else { line.trim() };
+        if number <= args.skip || line.is_empty() {
             continue;
         }
-        let event = event(&line, args.event_type.as_deref()).map_err(|error| format!("line {number}: {error}"))?;
+        let event = match args.format {
+            Format::Ndjson => event(line, args.event_type.as_deref()),
+            Format::Cloudevents => cloud_event(line),
+        };
+        let event = event.map_err(|error| format!("line {number}: {error}"))?;
         if batch.events > 0
             && (batch.events >= args.batch || batch.body.len() + event.len() + 8 > limits::BODY_BYTES_MAX)
         {
-            published += send(&client, &path, std::mem::take(&mut batch), published).await?;
+            published += send(&client, &path, args.format, std::mem::take(&mut batch), published).await?;
             progress.set_message(format!("{published} events"));
         }
         batch.add(&event, number);
     }
     if batch.events > 0 {
-        published += send(&client, &path, batch, published).await?;
+        published += send(&client, &path, args.format, batch, published).await?;
     }
     progress.finish_and_clear();
     println!("{published} events published");
@@ -85,9 +96,15 @@ impl Batch {
     }
 }
 
-async fn send(client: &Client, path: &[&str], mut batch: Batch, published: u64) -> Result<u64, Failure> {
+async fn send(
+    client: &Client,
+    path: &[&str],
+    format: Format,
+    mut batch: Batch,
+    published: u64,
+) -> Result<u64, Failure> {
     batch.body.push(']');
-    client.post(path, batch.body).await.map_err(|error| {
+    client.post_as(path, format.media_type(), batch.body).await.map_err(|error| {
         format!(
             "lines {} to {} were not published: {error} ({published} events before them were; go on with --skip {})",
             batch.first_line,
@@ -98,13 +115,34 @@ async fn send(client: &Client, path: &[&str], mut batch: Batch, published: u64) 
     Ok(batch.events)
 }
 
-/// The event of a line, as it came; or around the payload that a line is.
+/// What a server says of an event that it recorded: another one says it anew.
+const RECORDED: [&str; 5] = ["id", "timestamp", "sequence", "position", "version"];
+
+/// The event of a line, as it came but for what is said of recorded events; or around the payload that a line is.
 fn event(line: &str, event_type: Option<&str>) -> Result<String, serde_json::Error> {
-    let value: &RawValue = serde_json::from_str(line)?;
-    Ok(match event_type {
-        None => value.get().to_owned(),
-        Some(name) => format!("{{\"type\":{},\"payload\":{}}}", serde_json::to_string(name)?, value.get()),
-    })
+    if let Some(name) = event_type {
+        let payload: &RawValue = serde_json::from_str(line)?;
+        return Ok(format!("{{\"type\":{},\"payload\":{}}}", serde_json::to_string(name)?, payload.get()));
+    }
+    let mut members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(line)?;
+    if RECORDED.iter().all(|name| *name == "version" || members.contains_key(*name)) {
+        members.retain(|name, _| !RECORDED.contains(&name.as_str()));
+        if let Some(metadata) = members.get_mut("metadata") {
+            let mut kept: BTreeMap<String, String> = serde_json::from_str(metadata.get())?;
+            kept.retain(|key, _| !key.starts_with(SERVER_KEYS));
+            *metadata = serde_json::value::to_raw_value(&kept)?;
+        }
+    }
+    serde_json::to_string(&members)
+}
+
+fn cloud_event(line: &str) -> Result<String, serde_json::Error> {
+    serde_json::from_str::<&RawValue>(line).map(|event| event.get().to_owned())
+}
+
+/// A line of a batch that has one event a line: without the array's brackets and commas.
+fn in_brackets(line: &str) -> &str {
+    line.trim().trim_start_matches(['[', ',']).trim_end_matches([']', ',']).trim()
 }
 
 fn open(file: &PathBuf) -> Result<(Box<dyn Read>, Option<u64>), Failure> {

@@ -3,6 +3,7 @@
 
 mod backup;
 mod client;
+mod export;
 mod import;
 mod plugin;
 mod publish;
@@ -35,6 +36,8 @@ enum Command {
     Tail(tail::TailArgs),
     /// Publish the events of a file, one JSON object a line
     Import(import::ImportArgs),
+    /// Write events into a file, one JSON object a line
+    Export(export::ExportArgs),
     /// Copy a running server's store into one file
     Backup(backup::BackupArgs),
     /// Make a data directory from a backup
@@ -55,6 +58,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(args) => serve(*args),
         Command::Publish(args) => block_on(publish::run(args)),
         Command::Tail(args) => block_on(tail::run(args)),
+        Command::Export(args) => block_on(export::run(args)),
         Command::Import(args) => block_on(import::run(args)),
         Command::Backup(args) => block_on(backup::back_up(args)),
         Command::Restore(args) => block_on(backup::restore_from(args)),

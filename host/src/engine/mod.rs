@@ -1,6 +1,7 @@
 //! The rules: find the topic, validate, append; read in pages. It knows no framework, no JSON of the API and no
 //! transport. **Invariant:** events reach a log only through `publish`, and those of a topic with schemas only validated.
 
+mod answers;
 mod backup;
 mod error;
 mod publish;
@@ -12,6 +13,7 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use answers::KeptAnswer;
 pub use backup::Backup;
 pub use error::EngineError;
 pub use publish::{Publication, Published};

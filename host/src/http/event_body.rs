@@ -79,6 +79,9 @@ pub struct EventBody<'a> {
     event_type: Option<Text<'a>>,
     #[serde(borrow)]
     payload: Option<&'a RawValue>,
+    /// Base64, instead of a payload that is JSON.
+    #[serde(borrow)]
+    data: Option<Text<'a>>,
     #[serde(borrow)]
     stream: Option<Text<'a>>,
     expected_version: Option<ExpectedBody>,
@@ -124,12 +127,16 @@ impl EventBody<'_> {
             (Some(text), None) => TopicName::parse(&text.0)?,
             (None, None) => return Err(invalid_event(REQUIRED)),
         };
-        let (Some(event_type), Some(payload)) = (self.event_type, self.payload) else {
-            return Err(invalid_event(REQUIRED));
+        let Some(event_type) = self.event_type else { return Err(invalid_event(REQUIRED)) };
+        let payload = match (self.payload, self.data) {
+            (Some(json), None) if json.get().starts_with('{') => Payload::Json(slice(body, json)),
+            (Some(_), None) => {
+                return Err(Problem::bad_request("EVENT_PUBLISH_FAILED", "payload must be a JSON object"));
+            }
+            (None, Some(text)) => Payload::Bytes(decode(&text.0)?),
+            (None, None) => return Err(invalid_event(REQUIRED)),
+            (Some(_), Some(_)) => return Err(invalid_event("An event has either payload (JSON) or data (base64)")),
         };
-        if !payload.get().starts_with('{') {
-            return Err(Problem::bad_request("EVENT_PUBLISH_FAILED", "payload must be a JSON object"));
-        }
         let stream = self.stream.map(|text| StreamName::parse(&text.0)).transpose()?;
         let condition = match (self.expected_version.and_then(|expected| expected.0), &stream) {
             (None, _) => None,
@@ -142,7 +149,7 @@ impl EventBody<'_> {
             topic,
             stream,
             event_type: EventType::parse(&event_type.0)?,
-            payload: Payload::Json(slice(body, payload)),
+            payload,
             tags: tags(self.tags)?,
             metadata: metadata(self.metadata)?,
         };

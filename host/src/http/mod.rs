@@ -10,6 +10,7 @@ mod event_body;
 mod event_json;
 mod idempotency;
 mod metrics;
+mod once;
 mod operations;
 mod problem;
 mod publish;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, StatusCode, header};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
@@ -41,11 +43,13 @@ pub struct App {
     verifying: Arc<Semaphore>,
     /// One backup at a time.
     backing_up: Arc<Semaphore>,
+    in_flight: once::InFlight,
 }
 
 impl App {
     pub fn new(engine: Arc<Engine>, consumers: Arc<Consumers>) -> Self {
-        Self { engine, consumers, verifying: Arc::new(Semaphore::new(1)), backing_up: Arc::new(Semaphore::new(1)) }
+        let one = || Arc::new(Semaphore::new(1));
+        Self { engine, consumers, verifying: one(), backing_up: one(), in_flight: once::InFlight::default() }
     }
 }
 
@@ -53,10 +57,18 @@ const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "applicati
 
 /// All routes of the API. Bodies over `body_bytes_max` are refused with 413.
 pub fn router(app: App, body_bytes_max: usize) -> Router {
+    let others = others().route_layer(from_fn_with_state(app.clone(), once::once));
+    events()
+        .merge(others)
+        .fallback(unknown_path)
+        .method_not_allowed_fallback(wrong_method)
+        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .with_state(app)
+}
+
+/// Publishing and reading.
+fn events() -> Router<App> {
     Router::new()
-        .route("/topics", get(topics::get_topics).post(topics::post_topic))
-        .route("/topics/{topic}", get(topics::get_topic).put(topics::put_topic))
-        .route("/topics/{topic}/head", get(topics::get_topic_head))
         .route("/topics/{topic}/events", get(read::get_topic_events).post(publish::post_topic_events))
         .route("/topics/{topic}/streams/{stream}", get(read::get_topic_stream).post(publish::post_topic_stream))
         .route("/topics/{topic}/streams/{stream}/{version}", post(publish::post_topic_stream_version))
@@ -64,6 +76,15 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
         .route("/events/{id}", get(read::get_event))
         .route("/streams/{stream}", get(read::get_stream).post(publish::post_stream))
         .route("/streams/{stream}/{version}", post(publish::post_stream_version))
+        .route("/admin/backup", post(backup::post_backup))
+}
+
+/// What writes no events, and so has another way of being done once.
+fn others() -> Router<App> {
+    Router::new()
+        .route("/topics", get(topics::get_topics).post(topics::post_topic))
+        .route("/topics/{topic}", get(topics::get_topic).put(topics::put_topic))
+        .route("/topics/{topic}/head", get(topics::get_topic_head))
         .route("/consumers", get(consumers::get_consumers))
         .route("/consumers/register", post(consumers::post_register))
         .route("/consumers/{id}", get(consumers::get_consumer).delete(consumers::delete_consumer))
@@ -71,13 +92,8 @@ pub fn router(app: App, body_bytes_max: usize) -> Router {
         .route("/plugins/{name}", get(operations::get_plugin))
         .route("/plugins/{name}/{action}", post(operations::post_plugin_action))
         .route("/metrics", get(metrics::get_metrics))
-        .route("/admin/backup", post(backup::post_backup))
         .route("/verify", get(verify::get_verify))
         .route("/health", get(operations::get_health))
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
-        .with_state(app)
 }
 
 async fn unknown_path(request: Request) -> Problem {

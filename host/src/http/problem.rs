@@ -58,6 +58,12 @@ impl Problem {
         self
     }
 
+    /// The same problem, after which it is not known whether the request changed something.
+    pub fn unknown(mut self) -> Self {
+        self.outcome_unknown = true;
+        self
+    }
+
     /// The same problem, with the status that a route of its own prescribes.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
@@ -143,6 +149,12 @@ impl From<EngineError> for Problem {
     }
 }
 
+impl From<AppendError> for Problem {
+    fn from(error: AppendError) -> Self {
+        append_error(error)
+    }
+}
+
 fn append_error(error: AppendError) -> Problem {
     let detail = error.to_string();
     match error {
@@ -162,9 +174,7 @@ fn append_error(error: AppendError) -> Problem {
         }
         AppendError::Stopped { .. } => Problem::unavailable("STORE_STOPPED", detail, 5),
         AppendError::Unknown { .. } => {
-            let mut problem = Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "OUTCOME_UNKNOWN", detail);
-            problem.outcome_unknown = true;
-            problem
+            Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "OUTCOME_UNKNOWN", detail).unknown()
         }
         AppendError::Storage(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "STORAGE_FAILED", detail),
     }

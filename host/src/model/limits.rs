@@ -26,6 +26,11 @@ pub const TRACESTATE_BYTES_MAX: usize = 512;
 /// Conditions of one publish request; types and tags of one query.
 pub const CONDITIONS_MAX: usize = 100;
 pub const QUERY_LABELS_MAX: usize = 100;
+/// Bytes of a request with an idempotency key that publishes nothing, and of an answer that is kept for it.
+pub const ONCE_BODY_BYTES_MAX: usize = 1 << 20;
+pub const ANSWER_KEPT_BYTES_MAX: usize = 1 << 20;
+/// Kept answers that are looked at, to forget old ones, each time one is kept.
+pub const ANSWERS_SWEPT: usize = 8;
 /// Bytes of an `Idempotency-Key`.
 pub const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
 

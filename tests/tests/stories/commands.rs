@@ -89,3 +89,44 @@ async fn a_file_is_imported_and_an_error_names_its_line_and_how_to_go_on() {
     assert_eq!(good(&weir(base, &args, "{\"a\":1}\n\n{\"a\":2}\n")), "2 events published\n");
     assert_eq!(server.client.events("default").await[1]["payload"], json!({"a": 2}));
 }
+
+/// Another server with the same events, made from a file of either form.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_exported_can_be_imported_elsewhere_without_loss() {
+    let from = server().await;
+    let api = &from.client;
+    api.post("/topics", json!({"name": "t", "schemas": [schema("made")]})).await.ok(201);
+    for first in [0, 400, 800] {
+        let event = |n: u64| {
+            json!({"topic": "t", "type": "made", "payload": {"n": n}, "stream": format!("s:{}", n % 3),
+                   "tags": ["a b", "c"], "metadata": {"by": "me", "weird key": "ü"}})
+        };
+        api.post("/events", json!((first..first + 400).map(event).collect::<Vec<_>>())).await.ok(201);
+    }
+    api.post("/streams/raw", json!({"type": "raw", "data": "AP8="})).await.ok(200);
+    let all = api.get("/events").await.ok(200)["events"].clone();
+    let dir = tempfile::tempdir().expect("a directory");
+    for format in ["ndjson", "cloudevents"] {
+        let file = dir.path().join(format).display().to_string();
+        let exported = weir(&api.base, &["export", &file, "--format", format], "");
+        assert!(String::from_utf8_lossy(&exported.stderr).contains("1201 events exported"), "{exported:?}");
+        assert!(bad(&weir(&api.base, &["export", &file], "")).contains("cannot make"), "nothing is written over");
+        let into = server().await;
+        into.client.post("/topics", json!({"name": "t", "schemas": [schema("made")]})).await.ok(201);
+        assert!(good(&weir(&into.client.base, &["import", &file, "--format", format], "")).contains("1201 events"));
+        let copied = into.client.get("/events").await.ok(200)["events"].clone();
+        let (all, copied) = (all.as_array().expect("a list"), copied.as_array().expect("a list"));
+        assert_eq!(all.len(), copied.len());
+        for (event, copy) in all.iter().zip(copied) {
+            for part in ["id", "type", "payload", "data", "stream", "version", "tags", "position"] {
+                assert_eq!(event[part], copy[part], "{format}: {part} of {event}");
+            }
+            for (key, value) in event["metadata"].as_object().into_iter().flatten() {
+                assert_eq!(copy["metadata"][key], *value, "{format}: {key} of {event}");
+            }
+        }
+    }
+    let batch = std::fs::read_to_string(dir.path().join("cloudevents")).expect("readable");
+    let batch: Vec<Value> = serde_json::from_str(&batch).expect("a batch of CloudEvents is a JSON array");
+    assert!(batch.len() == 1_201 && batch.iter().all(|event| event["specversion"] == "1.0"));
+}

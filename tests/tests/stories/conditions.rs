@@ -152,3 +152,41 @@ async fn the_head_of_a_topic_has_a_hash_that_every_event_changes() {
     assert_eq!(server.client.get("/topics/default/head").await.ok(200)["hash"], seen[5]);
     server.client.get("/topics/nowhere/head").await.problem(404, "TOPIC_NOT_FOUND");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_that_publish_nothing_are_also_done_once() {
+    let mut server = server().await;
+    let api = server.client.clone();
+    let topic = json!({"name": "t", "adapter": "redb"});
+    let first = api.post_with("/topics", &topic, &[("idempotency-key", "t")]).await.ok(201);
+    let again = api.post_with("/topics", &topic, &[("idempotency-key", "t")]).await;
+    assert_eq!((&again.headers["idempotency-replayed"], again.ok(201)), (&"true".parse().expect("a value"), first));
+    let other = json!({"name": "u", "adapter": "redb"});
+    api.post_with("/topics", &other, &[("idempotency-key", "t")]).await.problem(422, "IDEMPOTENCY_KEY_REUSED");
+    // What was refused has not used its key.
+    api.post_with("/topics", &topic, &[("idempotency-key", "u")]).await.problem(409, "TOPIC_CREATION_FAILED");
+    api.post_with("/topics", &other, &[("idempotency-key", "u")]).await.ok(201);
+    let register = json!({"callback": "http://127.0.0.1:1/", "topics": {"t": null}});
+    let mut tasks = JoinSet::new();
+    for _ in 0..10 {
+        let (api, register) = (api.clone(), register.clone());
+        tasks.spawn(async move {
+            loop {
+                let answer = api.post_with("/consumers/register", &register, &[("idempotency-key", "c")]).await;
+                if answer.status != 409 {
+                    return answer.ok(201)["consumerId"].clone();
+                }
+                answer.problem(409, "IDEMPOTENCY_KEY_IN_USE");
+                tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+            }
+        });
+    }
+    let all = tokio::time::timeout(std::time::Duration::from_secs(30), tasks.join_all()).await.expect("they end");
+    assert!(all.iter().all(|id| *id == all[0]), "{all:?}");
+    server.kill().await;
+    server.start_again().await;
+    let api = &server.client;
+    let answer = api.post_with("/consumers/register", &register, &[("idempotency-key", "c")]).await.ok(201);
+    assert_eq!(answer["consumerId"], all[0]);
+    assert_eq!(api.get("/consumers").await.ok(200)["consumers"].as_array().map(Vec::len), Some(1));
+}
