@@ -106,6 +106,10 @@ impl std::fmt::Display for Fault {
 }
 
 impl Fault {
+    pub fn is_of(&self, attribute: &str) -> bool {
+        self.attribute.as_deref() == Some(attribute)
+    }
+
     fn json(&self, event: Option<usize>) -> Value {
         let mut value = json!({ "message": self.to_string() });
         if let Some(attribute) = &self.attribute {

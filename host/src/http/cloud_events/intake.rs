@@ -155,7 +155,7 @@ impl Intake {
             (Some(text), _) => ("weirtopic", text),
             (None, Some(text)) => ("topic", text),
             (None, None) => {
-                self.faults.push(Reason::TopicMissing.of("weirtopic"));
+                self.miss("weirtopic", Reason::TopicMissing);
                 return None;
             }
         };
@@ -185,7 +185,16 @@ impl Intake {
             ("source", self.seen[attributes::SOURCE]),
             ("type", self.event_type.is_some()),
         ];
-        self.faults.extend(required.iter().filter(|(_, seen)| !seen).map(|(name, _)| Reason::Missing.of(name)));
+        for (name, _) in required.iter().filter(|(_, seen)| !seen) {
+            self.miss(name, Reason::Missing);
+        }
+    }
+
+    /// What was there and could not be read is not missing.
+    fn miss(&mut self, name: &str, reason: Reason) {
+        if !self.faults.iter().any(|fault| fault.is_of(name)) {
+            self.faults.push(reason.of(name));
+        }
     }
 }
 

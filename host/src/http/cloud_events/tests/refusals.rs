@@ -90,6 +90,25 @@ fn a_wrong_attribute_is_named_with_its_mend() {
 }
 
 #[test]
+fn what_is_there_and_wrong_is_not_missing() {
+    for (name, attribute) in [("ce-id", "id"), ("ce-weirtopic", "weirtopic"), ("ce-type", "type")] {
+        let good =
+            [("ce-specversion", "1.0"), ("ce-id", "1"), ("ce-source", "/s"), ("ce-type", "t"), ("ce-weirtopic", "t")];
+        let headers = good.map(|(other, value)| (other, if other == name { "%ff" } else { value }));
+        let problem = refused(request(&headers, "{}", false));
+        assert_eq!(
+            only_fault(&problem),
+            (attribute, &*format!("attribute '{attribute}' has escapes that are not UTF-8"))
+        );
+    }
+    for (name, value) in [("id", json!(1.5)), ("weirtopic", json!([]))] {
+        let event = replaced(name, value).to_string();
+        let problem = refused(request(&[("content-type", STRUCTURED)], event, name == "id"));
+        assert_eq!(only_fault(&problem).0, name, "{problem}");
+    }
+}
+
+#[test]
 fn what_is_there_twice_is_refused() {
     let cases = [
         (r#""id":"2""#, "id"),
