@@ -41,8 +41,7 @@ impl Batch {
     /// One event with a tag of its own, to be recorded only if no event after a position has that tag.
     pub fn tagged(topic: &str, unless_after: Option<u64>) -> Self {
         let tag = format!("order:{NUMBER_MIN}");
-        let event =
-            format!(r#"{{"topic":"{topic}","type":"{EVENT_TYPE}","payload":{},"tags":["{tag}"]}}"#, payload());
+        let event = format!(r#"{{"topic":"{topic}","type":"{EVENT_TYPE}","payload":{},"tags":["{tag}"]}}"#, payload());
         let body = match unless_after {
             None => format!("[{event}]"),
             Some(after) => format!(
@@ -171,7 +170,10 @@ mod tests {
         let body: Value = serde_json::from_str(text.split_once("\r\n\r\n").expect("a head").1).expect("JSON");
         let (number, tag) = (NUMBER_MIN + 7, format!("order:{}", NUMBER_MIN + 7));
         assert_eq!(body["events"][0]["payload"]["number"], number);
-        assert_eq!((&body["events"][0]["tags"][0], &body["conditions"][0]["query"]["tags"][0]), (&json!(tag), &json!(tag)));
+        assert_eq!(
+            (&body["events"][0]["tags"][0], &body["conditions"][0]["query"]["tags"][0]),
+            (&json!(tag), &json!(tag))
+        );
         assert_eq!(body["conditions"][0]["after"], 5);
     }
 

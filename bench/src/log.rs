@@ -51,11 +51,8 @@ const FILL_TIME: Duration = Duration::from_millis(500);
 pub async fn run(args: LogArgs) -> Result<(), Failure> {
     let scratch = Scratch::new(&args.data_dir, "log")?;
     println!("{}", Machine::look(scratch.path()).line());
-    let run = Run {
-        connections: args.connections,
-        time: Duration::from_secs_f64(args.seconds),
-        numbers: Arc::default(),
-    };
+    let run =
+        Run { connections: args.connections, time: Duration::from_secs_f64(args.seconds), numbers: Arc::default() };
     let mut weir = Weir::start(&args.weir, scratch.path()).await?;
     let (server, _) = weir.parts();
     run.growth(server, &args.sizes, scratch.path()).await?;
@@ -72,7 +69,9 @@ impl Run {
 
     /// The same load at each size of the log, with the server's memory and the bytes on disk.
     async fn growth(&self, server: &Server, sizes: &[u64], dir: &std::path::Path) -> Result<(), Failure> {
-        println!("\n| events before | single events/s | of the first | server's memory, MB | peak, MB | bytes on disk an event |");
+        println!(
+            "\n| events before | single events/s | of the first | server's memory, MB | peak, MB | bytes on disk an event |"
+        );
         println!("| --- | --- | --- | --- | --- | --- |");
         let mut first = None;
         for size in sizes {

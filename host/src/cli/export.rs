@@ -81,9 +81,9 @@ pub async fn run(args: ExportArgs) -> Result<(), Failure> {
     let client = Client::new(args.server)?;
     let mut out: Box<dyn Write> = match args.file.to_str() {
         Some("-") => Box::new(stdout().lock()),
-        _ => Box::new(BufWriter::new(File::create_new(&args.file).map_err(|error| {
-            format!("cannot make {}: {error}", args.file.display())
-        })?)),
+        _ => Box::new(BufWriter::new(
+            File::create_new(&args.file).map_err(|error| format!("cannot make {}: {error}", args.file.display()))?,
+        )),
     };
     let bar = ProgressBar::new_spinner();
     if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} events, {per_sec}") {

@@ -76,7 +76,8 @@ async fn answer(app: &App, key: IdempotencyKey, request: Request, next: Next) ->
 async fn keep(app: &App, key: IdempotencyKey, response: Response) -> Result<Response, Problem> {
     let (parts, body) = response.into_parts();
     let body: Bytes = to_bytes(body, ANSWER_KEPT_BYTES_MAX).await.map_err(|_| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "ANSWER_TOO_LARGE", "the answer is too large to be kept").unknown()
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "ANSWER_TOO_LARGE", "the answer is too large to be kept")
+            .unknown()
     })?;
     let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let kept = KeptAnswer {
