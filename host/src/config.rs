@@ -30,6 +30,8 @@ pub struct Config {
     pub body_bytes_max: usize,
     /// How long a stop waits for requests and deliveries that are on their way, in milliseconds. Default 10,000.
     pub stop_grace_ms: u64,
+    /// Longest silence towards a follower, in milliseconds: then comes a heartbeat. Default 15,000, which is the most.
+    pub heartbeat_ms: u64,
     pub trace_format: TraceFormat,
 }
 
@@ -90,6 +92,7 @@ struct File {
     insecure: Option<bool>,
     body_bytes_max: Option<usize>,
     stop_grace_ms: Option<u64>,
+    heartbeat_ms: Option<u64>,
     trace_format: Option<TraceFormat>,
 }
 
@@ -103,6 +106,8 @@ pub enum ConfigError {
     Address(String),
     #[error("body_bytes_max must be 1024 to 1073741824 bytes, not {0}")]
     BodyLimit(usize),
+    #[error("heartbeat_ms must be 10 to {max} milliseconds, not {given}", max = limits::HEARTBEAT_MS)]
+    Heartbeat { given: u64 },
     #[error(
         "{0} is reachable from other machines, and nothing authenticates clients yet; listen on 127.0.0.1, or say --insecure"
     )]
@@ -133,6 +138,7 @@ impl Config {
             insecure: args.insecure || file.insecure.unwrap_or(false),
             body_bytes_max: file.body_bytes_max.unwrap_or(limits::BODY_BYTES_MAX),
             stop_grace_ms: file.stop_grace_ms.unwrap_or(10_000),
+            heartbeat_ms: file.heartbeat_ms.unwrap_or(limits::HEARTBEAT_MS),
             trace_format: args.trace_format.or(file.trace_format).unwrap_or_default(),
         };
         config.check()?;
@@ -142,6 +148,9 @@ impl Config {
     fn check(&self) -> Result<(), ConfigError> {
         if !(1_024..=1 << 30).contains(&self.body_bytes_max) {
             return Err(ConfigError::BodyLimit(self.body_bytes_max));
+        }
+        if !(10..=limits::HEARTBEAT_MS).contains(&self.heartbeat_ms) {
+            return Err(ConfigError::Heartbeat { given: self.heartbeat_ms });
         }
         if !self.listen.ip().is_loopback() && !self.insecure {
             return Err(ConfigError::Exposed(self.listen));
@@ -187,6 +196,8 @@ mod tests {
         let config = load("port = 9000\nbody_bytes_max = 2048", |_| {}).expect("valid");
         assert_eq!((config.listen.port(), config.body_bytes_max), (9000, 2048));
         assert_eq!(config.data_dir, Path::new("data"));
+        assert_eq!(config.heartbeat_ms, 15_000);
+        assert!(load("heartbeat_ms = 15001", |_| {}).is_err());
         let config = load("port = 9000", |args| args.port = Some(9100)).expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:9100");
     }

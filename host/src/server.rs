@@ -1,20 +1,22 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use axum::serve::ListenerExt;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::runtime::{Handle, Runtime};
-use tokio::sync::watch;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
-use crate::engine::{Engine, EngineError, SCHEMA_PLUGIN};
-use crate::http::{App, router};
+use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
+use crate::http::{App, Connections, Turns, router};
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
 };
@@ -40,6 +42,8 @@ pub enum ServerError {
     PluginKeys { path: String, why: String },
     #[error("the background threads could not be started: {0}")]
     Background(std::io::Error),
+    #[error("signals cannot be listened to: {0}")]
+    Signals(std::io::Error),
     #[error("the HTTP client could not be made: {0}")]
     HttpClient(String),
     #[error(transparent)]
@@ -62,6 +66,8 @@ pub struct Server {
     stop: watch::Sender<bool>,
     background: Background,
     serving: JoinHandle<()>,
+    /// Ends when the last socket is closed, for they are no requests any more.
+    sockets: mpsc::Receiver<Infallible>,
     grace: Duration,
 }
 
@@ -69,6 +75,7 @@ impl Server {
     /// Opens the stores, loads the plugins, starts the consumers and answers requests. The port is taken first, so that
     /// a second server on it fails before it touches anything.
     pub async fn start(config: Config) -> Result<Self, ServerError> {
+        allow_many_connections();
         let address = config.listen;
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
@@ -76,20 +83,26 @@ impl Server {
         let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
-        let app = router(App::new(engine.clone(), consumers.clone()), config.body_bytes_max);
         let (stop, stopped) = watch::channel(false);
-        let listener = listener.tap_io(|stream| {
-            // Answers are small and complete; waiting to fill a packet only delays them.
-            let _ = stream.set_nodelay(true);
-        });
+        let (open_socket, sockets) = mpsc::channel(1);
+        let app = App {
+            engine: engine.clone(),
+            consumers: consumers.clone(),
+            live: Live::start(engine.clone(), stopped.clone()),
+            heartbeat: Duration::from_millis(config.heartbeat_ms),
+            sockets: open_socket,
+            turns: Turns::default(),
+        };
+        let app = router(app, config.body_bytes_max);
+        let connections = Connections::new(listener, stopped.clone());
         let serving = tokio::spawn(async move {
-            let serve = axum::serve(listener, app).with_graceful_shutdown(told(stopped));
+            let serve = axum::serve(connections, app).with_graceful_shutdown(told(stopped));
             if let Err(error) = serve.await {
                 tracing::error!(%error, "serving ended");
             }
         });
         let grace = Duration::from_millis(config.stop_grace_ms);
-        Ok(Self { address, engine, consumers, stop, background, serving, grace })
+        Ok(Self { address, engine, consumers, stop, background, serving, sockets, grace })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -100,11 +113,15 @@ impl Server {
         &self.engine
     }
 
-    /// Stops: requests and deliveries on their way get the grace time, then the stores are closed. Nothing that was
-    /// acknowledged is lost; a delivery that was cut off is made again after the next start.
-    pub async fn stop(self) {
+    /// Stops: followers are let go at once; requests and deliveries on their way get the grace time, then the stores are
+    /// closed. Nothing that was acknowledged is lost; a delivery that was cut off is made again after the next start.
+    pub async fn stop(mut self) {
         self.stop.send_replace(true);
-        if tokio::time::timeout(self.grace, self.serving).await.is_err() {
+        let served = async {
+            let _ = self.serving.await;
+            self.sockets.recv().await;
+        };
+        if tokio::time::timeout(self.grace, served).await.is_err() {
             tracing::warn!("some requests did not end in time and were cut off");
         }
         self.consumers.stop(self.grace).await;
@@ -112,6 +129,16 @@ impl Server {
         drop(self.background);
         self.engine.close().await;
         tracing::info!("stopped");
+    }
+}
+
+/// Each follower holds a connection, and so a file: the soft limit, often 1,024, is for programs that use `select`.
+fn allow_many_connections() {
+    let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
+    if current != maximum
+        && let Err(error) = setrlimit(Resource::Nofile, Rlimit { current: maximum, maximum })
+    {
+        tracing::warn!(%error, ?current, ?maximum, "the limit of open files stays as it was");
     }
 }
 
@@ -221,30 +248,37 @@ fn now_ms() -> u64 {
 
 /// Runs a server until the process is told to stop (SIGTERM or SIGINT; a second one ends it at once).
 pub async fn run(config: Config) -> Result<(), ServerError> {
+    // Before anybody is told that it runs: who started it may stop it at once.
+    let mut signals = Signals::listen().map_err(ServerError::Signals)?;
     let data_dir = config.data_dir.display().to_string();
     let started = std::time::Instant::now();
     let server = Server::start(config).await?;
     tracing::info!(address = %server.address(), data_dir, ms = started.elapsed().as_millis() as u64, "listening");
     println!("weir listening on http://{}", server.address());
-    signal().await;
+    signals.next().await;
     tracing::info!("stopping");
     tokio::select! {
         () = server.stop() => {}
-        () = signal() => tracing::warn!("stopped at once; what was acknowledged is safe"),
+        () = signals.next() => tracing::warn!("stopped at once; what was acknowledged is safe"),
     }
     Ok(())
 }
 
-/// Waits for SIGINT or SIGTERM.
-async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
-    else {
-        tracing::error!("signals cannot be listened to; stop this process with SIGKILL");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+/// SIGINT and SIGTERM.
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+}
+
+impl Signals {
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self { interrupt: signal(SignalKind::interrupt())?, terminate: signal(SignalKind::terminate())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
     }
 }

@@ -88,6 +88,15 @@ impl Client {
         self.send(Method::GET, path, "").await
     }
 
+    /// A GET with headers of its own; an error means that nobody answered, or that the answer was broken off.
+    pub async fn try_get_with(&self, path: &str, headers: &[(&'static str, &str)]) -> Result<Answer, reqwest::Error> {
+        let request = self.http.get(format!("{}{path}", self.base));
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        let response = request.send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Ok(Answer { status, headers, text: response.text().await? })
+    }
+
     pub async fn post(&self, path: &str, body: impl ToString) -> Answer {
         self.send(Method::POST, path, body).await
     }

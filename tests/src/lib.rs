@@ -2,11 +2,13 @@
 //! the stories talk HTTP to the program that users run.
 
 mod client;
+mod follower;
 mod receiver;
 pub mod scenarios;
 mod server;
 
 pub use client::{Answer, Client};
+pub use follower::{Follower, Told};
 pub use receiver::{Receiver, Reply};
 pub use server::{ServerOptions, TestServer};
 

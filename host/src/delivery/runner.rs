@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::consumer::{Consumer, DeadLetter, ProgressState, checkpoint_key, dead_letter_key, dead_letter_prefix};
-use crate::engine::{Engine, Topic};
+use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{Event, Filter, Sequence, TopicName};
 use crate::plugin::{Fault, PluginError, Receipt, Rest};
 use crate::storage::{Change, StorageError};
@@ -58,6 +58,10 @@ impl Runner {
             let filter = Filter { types: self.consumer.definition.types.clone(), ..Filter::default() };
             let page = match self.engine.page(&topic, cursor.done + 1, filter, cursor.batch).await {
                 Ok(page) => page,
+                Err(error @ (EngineError::Plugin(_) | EngineError::UpcastRefused(_))) => {
+                    self.wait_for_plugin(&error.to_string()).await;
+                    continue;
+                }
                 Err(error) => {
                     self.wait_after(&format!("reading failed: {error}"), Duration::from_secs(5)).await;
                     continue;

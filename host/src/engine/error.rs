@@ -1,7 +1,7 @@
 //! Everything a verb of the engine can answer instead of success. HTTP maps each to a status in one exhaustive match.
 
-use crate::model::{NameError, TopicName};
-use crate::plugin::{PluginError, Refusal};
+use crate::model::{EventId, NameError, TopicName};
+use crate::plugin::{PluginError, PluginId, Refusal};
 use crate::storage::{AppendError, RecordsError, StorageError};
 
 #[derive(Debug, thiserror::Error)]
@@ -12,6 +12,8 @@ pub enum EngineError {
     TopicExists(TopicName),
     #[error("there are {limit} topics already, the most that one server keeps")]
     TopicsFull { limit: usize },
+    #[error("there are {limit} followers already, the most that one server serves; try again later")]
+    FollowersFull { limit: usize },
     #[error("adapter '{given}' does not exist; this server has: {}", known.join(", "))]
     AdapterUnknown { given: String, known: Vec<&'static str> },
     #[error("Cannot remove schemas. Missing eventTypes: {}", .0.join(", "))]
@@ -30,6 +32,12 @@ pub enum EngineError {
     /// A topic's events must be validated, and nothing can do it now: publishing fails closed.
     #[error("events of topic '{topic}' must be validated by plugin '{plugin}', which is not active; see GET /plugins")]
     ValidatorMissing { topic: TopicName, plugin: &'static str },
+    /// A read was to begin at an event that its store does not have.
+    #[error("event '{0}' is not in this store; give the id of an event that is")]
+    EventUnknown(EventId),
+    /// An upcaster has no form of today for recorded events: nothing is served.
+    #[error(transparent)]
+    UpcastRefused(#[from] Box<UpcastRefused>),
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error(transparent)]
@@ -40,6 +48,16 @@ pub enum EngineError {
     Records(#[from] RecordsError),
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+/// An upcaster's own words about what it was to upcast.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin '{}' {} cannot upcast events from '{first}' on: {}", .plugin.name, .plugin.version, .refusal.message)]
+pub struct UpcastRefused {
+    pub plugin: PluginId,
+    /// The first event that it was handed.
+    pub first: EventId,
+    pub refusal: Refusal,
 }
 
 /// The code with which the schema plugin says that a type has no schema: its words are the whole message.

@@ -1,13 +1,21 @@
-//! The rules: find the topic, validate, append; read in pages. It knows no framework, no JSON of the API and no
+//! The rules: find the topic, validate, append; read in pages, follow. It knows no framework, no JSON of the API and no
 //! transport. **Invariant:** events reach a log only through `publish`, and those of a topic with schemas only validated.
 
 mod answers;
 mod backup;
+mod channel;
 mod error;
+mod follow;
+mod live;
+mod places;
 mod publish;
 mod read;
 mod rehearsal;
+mod selection;
+#[cfg(test)]
+mod tests;
 mod topics;
+mod upcast;
 mod validate;
 mod verify;
 
@@ -15,9 +23,13 @@ use std::sync::Arc;
 
 pub use answers::KeptAnswer;
 pub use backup::Backup;
+pub use channel::LiveEvent;
 pub use error::EngineError;
+pub use follow::{Follower, Found, Reached};
+pub use live::{Live, Subscription};
 pub use publish::{Publication, Published};
-pub use read::{Cursor, Selection};
+pub use read::Cursor;
+pub use selection::{Selection, Start, Target};
 pub use topics::Topic;
 pub use validate::SCHEMA_PLUGIN;
 pub use verify::Verification;
@@ -43,6 +55,10 @@ impl Engine {
 
     pub fn default_store(&self) -> &Store {
         &self.stores[0]
+    }
+
+    pub(super) fn stores(&self) -> &[Store] {
+        &self.stores
     }
 
     pub fn plugins(&self) -> &Plugins {

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 
-use super::{Cursor, Engine, Selection};
-use crate::model::{Direction, Event, StreamName, TopicName};
+use super::{Cursor, Engine, Selection, Target};
+use crate::model::{Direction, Event, Form, StreamName, TopicName};
 use crate::plugin::{Rehearsal, TopicSetting};
 
 #[async_trait]
@@ -19,21 +19,24 @@ impl Rehearsal for Engine {
     }
 
     async fn recent(&self, topic: &TopicName, limit: usize) -> Vec<Event> {
-        let selection = Selection { direction: Direction::Backward, limit: Some(limit), ..Selection::default() };
-        let Ok(cursor) = self.read_topic(topic, selection).await else { return Vec::new() };
+        let selection = Selection { direction: Direction::Backward, ..first(limit) };
+        let Ok(cursor) = self.read(&Target::Topic(topic.clone(), None), selection).await else { return Vec::new() };
         let mut events = all(cursor).await;
         events.reverse();
         events
     }
 
     async fn stream(&self, topic: &TopicName, stream: &StreamName, limit: usize) -> Vec<Event> {
-        let selection = Selection { limit: Some(limit), ..Selection::default() };
-        let Ok(topic) = self.topic(topic) else { return Vec::new() };
-        match self.read_stream(&topic, stream.clone(), selection).await {
-            Ok((cursor, _)) => all(cursor).await,
+        match self.read(&Target::Stream(topic.clone(), stream.clone()), first(limit)).await {
+            Ok(cursor) => all(cursor).await,
             Err(_) => Vec::new(),
         }
     }
+}
+
+/// As they were recorded: what upcasters make of them is what is tried.
+fn first(limit: usize) -> Selection {
+    Selection { limit: Some(limit), form: Form::Stored, ..Selection::default() }
 }
 
 /// A page that cannot be read ends the rehearsal's input; serving reads will report it with its place.

@@ -17,7 +17,7 @@ use crate::engine::{Backup, EngineError};
 
 /// `POST /admin/backup`
 pub async fn post_backup(State(app): State<App>) -> Result<Response, Problem> {
-    let turn = app.backing_up.clone().try_acquire_owned().map_err(|_| {
+    let turn = app.turns.backing_up.clone().try_acquire_owned().map_err(|_| {
         Problem::new(
             StatusCode::CONFLICT,
             "BACKUP_RUNNING",

@@ -75,31 +75,63 @@ pub fn write_events(events: &[Event], first: bool) -> Bytes {
     out.into()
 }
 
+/// Appends one event and a line break, the only one: a break in a payload can only be white space there.
+pub fn write_line(out: &mut Vec<u8>, event: &Event) {
+    let start = out.len();
+    write_event(out, event);
+    out[start..].iter_mut().filter(|byte| matches!(byte, b'\n' | b'\r')).for_each(|byte| *byte = b' ');
+    out.push(b'\n');
+}
+
+/// One event a line.
+pub fn write_lines(events: &[Event]) -> Bytes {
+    let payloads: usize = events.iter().map(|event| event.payload.as_bytes().len() + 256).sum();
+    let mut out = Vec::with_capacity(payloads);
+    events.iter().for_each(|event| write_line(&mut out, event));
+    out.into()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::model::{EventType, StreamName, Tag, TopicName};
 
-    #[test]
-    fn an_event_is_written_with_the_payload_as_it_came() {
-        let event = Event {
+    fn event(payload: &'static [u8]) -> Event {
+        Event {
             position: 9,
             topic: TopicName::parse("t").expect("a name"),
             sequence: 3,
             stream: Some((StreamName::parse("s:1").expect("a name"), 2)),
             event_type: EventType::parse("made").expect("a name"),
             time_ms: 1_700_000_000_123,
-            payload: Payload::Json(Bytes::from_static(b"{ \"a\" : 1.50 }")),
+            payload: Payload::Json(Bytes::from_static(payload)),
             tags: vec![Tag::parse("quote\"d").expect("a tag")],
             metadata: vec![("k\n".to_owned(), "v".to_owned())],
-        };
+        }
+    }
+
+    #[test]
+    fn an_event_is_written_with_the_payload_as_it_came() {
         let mut out = Vec::new();
-        write_event(&mut out, &event);
+        write_event(&mut out, &event(b"{ \"a\" : 1.50 }"));
         let expected = concat!(
             r#"{"id":"t-3","timestamp":"2023-11-14T22:13:20.123Z","type":"made","payload":{ "a" : 1.50 },"#,
             r#""topic":"t","sequence":3,"position":9,"stream":"s:1","version":2,"tags":["quote\"d"],"metadata":{"k\n":"v"}}"#
         );
         assert_eq!(String::from_utf8_lossy(&out), expected);
+    }
+
+    #[test]
+    fn a_line_has_no_line_break_but_its_end_and_is_the_same_json() {
+        let broken = event(b"{\r\n \"a\":\n\"x\\ny\"}");
+        let lines = write_lines(&[broken.clone(), broken.clone()]);
+        let lines: Vec<&[u8]> = lines.split(|byte| *byte == b'\n').collect();
+        assert_eq!((lines.len(), lines[2]), (3, &b""[..]));
+        let mut whole = Vec::new();
+        write_event(&mut whole, &broken);
+        let json = |text: &[u8]| serde_json::from_slice::<serde_json::Value>(text).expect("JSON");
+        assert_eq!((json(lines[0]), json(lines[1])), (json(&whole), json(&whole)));
+        assert!(!lines[0].contains(&b'\r'));
     }
 
     #[test]

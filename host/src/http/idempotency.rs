@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::Response;
 use sha2::{Digest, Sha256};
 
-use super::problem::{Problem, with_header};
+use super::problem::Problem;
 use crate::model::{IdempotencyKey, limits};
 
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
@@ -35,8 +35,11 @@ fn half(digest: &[u8]) -> [u8; 16] {
 }
 
 /// Marks an answer that was given before.
-pub fn marked(response: Response, replayed: bool) -> Response {
-    if replayed { with_header(response, REPLAYED, HeaderValue::from_static("true")) } else { response }
+pub fn marked(mut response: Response, replayed: bool) -> Response {
+    if replayed {
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
 }
 
 #[cfg(test)]

@@ -1,27 +1,35 @@
 //! Words in, words out: each handler parses, calls one verb of the engine or of the consumers, and shapes the answer.
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
+mod accept;
 mod backup;
 mod body;
+mod cache;
 mod cloud_events;
 mod conditions;
+mod connection;
 mod consumers;
 mod event_body;
 mod event_json;
+mod event_stream;
+mod follow;
 mod idempotency;
 mod metrics;
 mod once;
 mod operations;
+mod pages;
 mod problem;
 mod publish;
 mod read;
 mod read_query;
+mod socket;
 mod time;
 mod topics;
 mod trace_context;
 mod verify;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
@@ -31,25 +39,36 @@ use axum::routing::{get, post};
 use tokio::sync::Semaphore;
 
 use crate::delivery::Consumers;
-use crate::engine::Engine;
+use crate::engine::{Engine, Live};
+pub use connection::Connections;
 use problem::Problem;
+pub use socket::OpenSocket;
 
 /// What every handler works with.
 #[derive(Clone)]
 pub struct App {
     pub engine: Arc<Engine>,
     pub consumers: Arc<Consumers>,
-    /// One verification at a time.
+    pub live: Arc<Live>,
+    /// Longest silence towards a follower.
+    pub heartbeat: Duration,
+    /// Sockets hold a copy as long as they are open: they outlive the connection that they began on.
+    pub sockets: OpenSocket,
+    pub turns: Turns,
+}
+
+/// What is done by one request at a time.
+#[derive(Clone)]
+pub struct Turns {
     verifying: Arc<Semaphore>,
-    /// One backup at a time.
     backing_up: Arc<Semaphore>,
     in_flight: once::InFlight,
 }
 
-impl App {
-    pub fn new(engine: Arc<Engine>, consumers: Arc<Consumers>) -> Self {
+impl Default for Turns {
+    fn default() -> Self {
         let one = || Arc::new(Semaphore::new(1));
-        Self { engine, consumers, verifying: one(), backing_up: one(), in_flight: once::InFlight::default() }
+        Self { verifying: one(), backing_up: one(), in_flight: once::InFlight::default() }
     }
 }
 

@@ -57,7 +57,7 @@ pub async fn once(State(app): State<App>, request: Request, next: Next) -> Resul
     let key = key(&parts.headers, target, &body)?;
     let request = Request::from_parts(parts, Body::from(body));
     let Some(key) = key else { return Ok(next.run(request).await) };
-    let _turn = app.in_flight.begin(key.key).ok_or_else(in_progress)?;
+    let _turn = app.turns.in_flight.begin(key.key).ok_or_else(in_progress)?;
     answer(&app, key, request, next).await
 }
 

@@ -1,13 +1,13 @@
 //! Errors as `application/problem+json` (RFC 9457), and the one place where the engine's errors get their status.
 
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::delivery::ConsumerError;
 use crate::engine::EngineError;
 use crate::model::{Condition, Conflict, EventType, Expected, NameError, Tag};
-use crate::plugin::{PluginError, Refusal};
+use crate::plugin::{PluginError, PluginId, Refusal};
 use crate::storage::AppendError;
 
 /// An error answer. `detail` is also the member `error`, which existing clients read.
@@ -81,8 +81,9 @@ impl Problem {
     }
 }
 
-impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
+impl Problem {
+    /// The whole of it as JSON.
+    pub fn body(&self) -> Value {
         let mut body = json!({
             "type": "about:blank",
             "title": self.status.canonical_reason().unwrap_or("Error"),
@@ -94,9 +95,15 @@ impl IntoResponse for Problem {
             "side_effects": if self.outcome_unknown { "unknown" } else { "none" },
         });
         if let Value::Object(object) = &mut body {
-            object.extend(self.members);
+            object.extend(self.members.clone());
         }
-        let mut response = (self.status, body.to_string()).into_response();
+        body
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body().to_string()).into_response();
         let content_type = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, content_type);
         if let Some(seconds) = self.retry_after_s {
@@ -104,13 +111,6 @@ impl IntoResponse for Problem {
         }
         response
     }
-}
-
-/// Adds a header to any answer.
-pub fn with_header(response: impl IntoResponse, name: HeaderName, value: HeaderValue) -> Response {
-    let mut response = response.into_response();
-    response.headers_mut().insert(name, value);
-    response
 }
 
 impl From<NameError> for Problem {
@@ -127,6 +127,7 @@ impl From<EngineError> for Problem {
             EngineError::TopicUnknown(_) => Problem::not_found("TOPIC_NOT_FOUND", detail),
             EngineError::TopicExists(_) => Problem::bad_request("TOPIC_CREATION_FAILED", detail),
             EngineError::TopicsFull { .. } => Problem::new(StatusCode::INSUFFICIENT_STORAGE, "TOPICS_FULL", detail),
+            EngineError::FollowersFull { .. } => Problem::unavailable("FOLLOWERS_FULL", detail, 5),
             EngineError::AdapterUnknown { .. } => Problem::bad_request("ADAPTER_UNKNOWN", detail),
             EngineError::SchemasRemoved(_) => Problem::bad_request("SCHEMA_REMOVAL_NOT_ALLOWED", detail),
             EngineError::SchemasRefused(refusals) => {
@@ -138,6 +139,12 @@ impl From<EngineError> for Problem {
                 .with("plugin", plugin.into()),
             EngineError::ValidatorMissing { plugin, .. } => {
                 Problem::unavailable("VALIDATOR_UNAVAILABLE", detail, 1).with("plugin", plugin.into())
+            }
+            EngineError::EventUnknown(_) => Problem::bad_request("INVALID_QUERY", detail),
+            EngineError::UpcastRefused(refused) => {
+                let problem =
+                    Problem::unavailable("PLUGIN_FAILED", detail, 1).with("plugin", plugin_json(&refused.plugin));
+                problem.with("errors", errors(&[refused.refusal], None))
             }
             EngineError::Plugin(error) => plugin_fault(&error),
             EngineError::Append(error) => append_error(error),
@@ -214,10 +221,11 @@ fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {
 }
 
 fn plugin_fault(error: &PluginError) -> Problem {
-    let plugin = json!({
-        "name": error.plugin.name, "version": error.plugin.version, "digest": error.plugin.digest
-    });
-    Problem::unavailable("PLUGIN_FAILED", error.to_string(), 1).with("plugin", plugin)
+    Problem::unavailable("PLUGIN_FAILED", error.to_string(), 1).with("plugin", plugin_json(&error.plugin))
+}
+
+fn plugin_json(plugin: &PluginId) -> Value {
+    json!({ "name": plugin.name, "version": plugin.version, "digest": plugin.digest })
 }
 
 impl From<ConsumerError> for Problem {

@@ -1,168 +1,186 @@
-//! Reading: topics, streams, the store, and single events. Answers are streamed page by page.
+//! Reading: topics, streams, the store, and single events. One road for all of them: what is read, in which format, once or
+//! followed.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::http::{HeaderMap, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use futures_util::stream;
+use tokio::time::{Instant, timeout_at};
 
-use super::App;
+use super::accept::Format;
+use super::cache::Caching;
 use super::cloud_events::{self, Mode};
-use super::event_json::{write_event, write_events};
-use super::problem::{Problem, with_header};
+use super::event_json::write_event;
+use super::follow::Follow;
+use super::problem::Problem;
 use super::read_query::{Of, ReadQuery};
-use crate::engine::{Cursor, EngineError};
+use super::{App, event_stream, pages, socket};
+use crate::engine::{Cursor, EngineError, Target};
 use crate::model::{Event, EventId, StreamName, TopicName};
+
+/// A read as it came.
+pub struct ReadRequest {
+    query: Option<String>,
+    headers: HeaderMap,
+    /// The wish to go on as a WebSocket.
+    upgrade: Option<WebSocketUpgrade>,
+}
+
+impl FromRequestParts<App> for ReadRequest {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let wish = parts.headers.get(header::UPGRADE);
+        let upgrade = if wish.is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+            socket::check_origin(&parts.headers)?;
+            let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await;
+            Some(upgrade.map_err(|error| Problem::new(error.status(), "UPGRADE_REFUSED", error.body_text()))?)
+        } else {
+            None
+        };
+        let (query, headers) = (parts.uri.query().map(str::to_owned), std::mem::take(&mut parts.headers));
+        Ok(Self { query, headers, upgrade })
+    }
+}
 
 /// `GET /topics/{t}/events`
 pub async fn get_topic_events(
     State(app): State<App>,
     Path(topic): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: ReadRequest,
 ) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&topic)?)?;
-    let query = ReadQuery::parse(query.as_deref(), Of::Topic(&topic.name))?;
-    let mut head = topic.store.log.head();
-    let deadline = tokio::time::Instant::now() + Duration::from_secs(query.wait_s);
-    loop {
-        head.mark_unchanged();
-        let mut cursor = app.engine.read_topic(&topic.name, query.selection.clone()).await?;
-        let first = cursor.next_page().await?;
-        let waited = first.is_some() || tokio::time::timeout_at(deadline, head.changed()).await.is_err();
-        if waited {
-            return Ok(answer(Form::of(&headers), first.unwrap_or_default(), cursor));
-        }
-    }
+    let query = ReadQuery::parse(request.query.as_deref(), Of::Topic(&topic.name))?;
+    let target = Target::Topic(topic.name.clone(), query.stream.clone());
+    answer(&app, &target, query, request).await
 }
 
 /// `GET /events`
-pub async fn get_events(
-    State(app): State<App>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let query = ReadQuery::parse(query.as_deref(), Of::Store)?;
-    let mut cursor = app.engine.read_store(query.adapter.as_deref(), query.selection)?;
-    let first = cursor.next_page().await?;
-    Ok(answer(Form::of(&headers), first.unwrap_or_default(), cursor))
-}
-
-/// `GET /events/{id}`
-pub async fn get_event(
-    State(app): State<App>,
-    Path(id): Path<String>,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let unknown = || Problem::not_found("EVENT_NOT_FOUND", format!("Event '{id}' not found"));
-    let event = match app.engine.event(&EventId::parse(&id).ok_or_else(unknown)?).await {
-        Ok(event) => event.ok_or_else(unknown)?,
-        Err(EngineError::TopicUnknown(_)) => return Err(unknown()),
-        Err(error) => return Err(error.into()),
-    };
-    let mode = Mode::accepted(&headers, &[Mode::Structured, Mode::Binary]);
-    if mode == Some(Mode::Binary) {
-        return Ok(cloud_events::binary_answer(&event));
-    }
-    let mut out = Vec::new();
-    if mode == Some(Mode::Structured) {
-        cloud_events::write_event(&mut out, &event);
-        return Ok(([(header::CONTENT_TYPE, cloud_events::STRUCTURED)], out).into_response());
-    }
-    write_event(&mut out, &event);
-    Ok((super::JSON_HEADERS, out).into_response())
+pub async fn get_events(State(app): State<App>, request: ReadRequest) -> Result<Response, Problem> {
+    let query = ReadQuery::parse(request.query.as_deref(), Of::Store)?;
+    let target = Target::Store(query.adapter.clone());
+    answer(&app, &target, query, request).await
 }
 
 /// `GET /streams/{s}`
 pub async fn get_stream(
     State(app): State<App>,
     Path(stream): Path<String>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: ReadRequest,
 ) -> Result<Response, Problem> {
-    read_stream(&app, Form::of(&headers), TopicName::default_topic(), &stream, query.as_deref()).await
+    read_stream(&app, &TopicName::default_topic(), &stream, request).await
 }
 
 /// `GET /topics/{t}/streams/{s}`
 pub async fn get_topic_stream(
     State(app): State<App>,
     Path((topic, stream)): Path<(String, String)>,
+    request: ReadRequest,
+) -> Result<Response, Problem> {
+    read_stream(&app, &TopicName::parse(&topic)?, &stream, request).await
+}
+
+async fn read_stream(app: &App, topic: &TopicName, stream: &str, request: ReadRequest) -> Result<Response, Problem> {
+    let topic = app.engine.topic(topic)?;
+    let target = Target::Stream(topic.name.clone(), StreamName::parse(stream)?);
+    let query = ReadQuery::parse(request.query.as_deref(), Of::Stream(&topic.name))?;
+    answer(app, &target, query, request).await
+}
+
+async fn answer(app: &App, target: &Target, mut query: ReadQuery, request: ReadRequest) -> Result<Response, Problem> {
+    if let Some(upgrade) = request.upgrade {
+        let follow = Follow::open(app, target, query).await?;
+        return Ok(socket::answer(upgrade, follow, app.sockets.clone()));
+    }
+    match Format::of(&request.headers)? {
+        Format::EventStream => {
+            query.resume(&request.headers, target)?;
+            Ok(event_stream::answer(Follow::open(app, target, query).await?))
+        }
+        format => read(app, target, query, &request.headers, format).await,
+    }
+}
+
+async fn read(
+    app: &App,
+    target: &Target,
+    query: ReadQuery,
+    headers: &HeaderMap,
+    format: Format,
+) -> Result<Response, Problem> {
+    let mut cursor = app.engine.read(target, query.selection.clone()).await?;
+    let caching = Caching::new(&app.engine, query.selection.form, cursor.adapter(), format.suffix());
+    // A page with a limit may be closed, which is known when it was read.
+    if let (Target::Stream(..), 0, None) = (target, query.wait_s, query.selection.limit)
+        && let Some(known) = caching.not_modified(headers, &caching.stream(cursor.head()))
+    {
+        return Ok(known);
+    }
+    let mut page = cursor.next_page().await?;
+    if page.is_none() && query.wait_s > 0 {
+        (cursor, page) = wait(app, target, &query).await?;
+    }
+    let page = page.unwrap_or_default();
+    let tagged = caching.page(target, &query.selection, &cursor, &page);
+    Ok(match caching.not_modified(headers, &tagged) {
+        Some(known) => known,
+        None => tagged.put(pages::answer(format, &page, cursor)),
+    })
+}
+
+/// Reads again with every commit to the target, until there is something or the time is up.
+async fn wait(app: &App, target: &Target, query: &ReadQuery) -> Result<(Cursor, Option<Vec<Event>>), Problem> {
+    let deadline = Instant::now() + Duration::from_secs(query.wait_s);
+    let mut subscription = app.live.subscribe(target)?;
+    loop {
+        subscription.mark_seen();
+        let mut cursor = app.engine.read(target, query.selection.clone()).await?;
+        let page = cursor.next_page().await?;
+        let go_on = page.is_none() && timeout_at(deadline, subscription.changed()).await.unwrap_or(false);
+        if !go_on {
+            return Ok((cursor, page));
+        }
+    }
+}
+
+/// `GET /events/{id}`
+pub async fn get_event(
+    State(app): State<App>,
+    Path(id): Path<String>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    read_stream(&app, Form::of(&headers), TopicName::parse(&topic)?, &stream, query.as_deref()).await
-}
-
-async fn read_stream(
-    app: &App,
-    form: &'static Form,
-    topic: TopicName,
-    stream: &str,
-    query: Option<&str>,
-) -> Result<Response, Problem> {
-    let topic = app.engine.topic(&topic)?;
-    let stream = StreamName::parse(stream)?;
-    let query = ReadQuery::parse(query, Of::Stream)?;
-    let (mut cursor, version) = app.engine.read_stream(&topic, stream, query.selection).await?;
-    let first = cursor.next_page().await?;
-    let tag = HeaderValue::from_str(&format!("\"{version}\"")).unwrap_or(HeaderValue::from_static("\"0\""));
-    Ok(with_header(answer(form, first.unwrap_or_default(), cursor), header::ETAG, tag))
-}
-
-/// How a list of events goes out.
-struct Form {
-    content_type: &'static str,
-    head: &'static [u8],
-    write: fn(&[Event], bool) -> Bytes,
-    tail: &'static [u8],
-}
-
-impl Form {
-    const JSON: Self =
-        Self { content_type: "application/json", head: b"{\"events\":[", write: write_events, tail: b"]}" };
-    const CLOUD_EVENTS: Self =
-        Self { content_type: cloud_events::BATCH, head: b"[", write: cloud_events::write_batch, tail: b"]" };
-
-    fn of(headers: &HeaderMap) -> &'static Self {
-        match Mode::accepted(headers, &[Mode::Batch]) {
-            Some(_) => &Self::CLOUD_EVENTS,
-            None => &Self::JSON,
+    let form = ReadQuery::form(query.as_deref())?;
+    let unknown = || Problem::not_found("EVENT_NOT_FOUND", format!("Event '{id}' not found"));
+    let id = EventId::parse(&id).ok_or_else(unknown)?;
+    let (event, topic) = match (app.engine.event(&id, form).await, app.engine.topic(&id.topic)) {
+        (Ok(event), Ok(topic)) => (event.ok_or_else(unknown)?, topic),
+        (Err(EngineError::TopicUnknown(_)), _) | (_, Err(_)) => return Err(unknown()),
+        (Err(error), _) => return Err(error.into()),
+    };
+    let mode = Mode::accepted(&headers, &[Mode::Structured, Mode::Binary]);
+    let written = match mode {
+        None => "",
+        Some(Mode::Binary) => "-binary",
+        Some(Mode::Structured | Mode::Batch) => "-cloudevent",
+    };
+    let caching = Caching::new(&app.engine, form, topic.store.adapter, written);
+    let tagged = caching.event(&event);
+    if let Some(known) = caching.not_modified(&headers, &tagged) {
+        return Ok(known);
+    }
+    let mut out = Vec::new();
+    Ok(tagged.put(match mode {
+        Some(Mode::Binary) => cloud_events::binary_answer(&event),
+        Some(Mode::Structured | Mode::Batch) => {
+            cloud_events::write_event(&mut out, &event);
+            ([(header::CONTENT_TYPE, cloud_events::STRUCTURED)], out).into_response()
         }
-    }
-}
-
-/// A whole list: in one piece when one page holds it all, else streamed in constant memory.
-fn answer(form: &'static Form, first: Vec<Event>, cursor: Cursor) -> Response {
-    let content_type = [(header::CONTENT_TYPE, form.content_type)];
-    let page = (form.write)(&first, true);
-    if cursor.is_done() {
-        let whole = [form.head, &page, form.tail].concat();
-        return (content_type, whole).into_response();
-    }
-    let pages = stream::unfold(Pages::More(form, cursor), next_piece);
-    let start = stream::iter([Ok(Bytes::from_static(form.head)), Ok(page)]);
-    let body = Body::from_stream(futures_util::StreamExt::chain(start, pages));
-    (content_type, body).into_response()
-}
-
-enum Pages {
-    More(&'static Form, Cursor),
-    Done,
-}
-
-/// A read that fails halfway breaks the transfer off: the client must see that something is missing.
-async fn next_piece(pages: Pages) -> Option<(Result<Bytes, Arc<EngineError>>, Pages)> {
-    let Pages::More(form, mut cursor) = pages else { return None };
-    match cursor.next_page().await {
-        Ok(Some(events)) => Some((Ok((form.write)(&events, false)), Pages::More(form, cursor))),
-        Ok(None) => Some((Ok(Bytes::from_static(form.tail)), Pages::Done)),
-        Err(error) => {
-            tracing::error!(%error, "a read failed halfway");
-            Some((Err(Arc::new(error)), Pages::Done))
+        None => {
+            write_event(&mut out, &event);
+            (super::JSON_HEADERS, out).into_response()
         }
-    }
+    }))
 }

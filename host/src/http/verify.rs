@@ -25,7 +25,7 @@ const NDJSON: &str = "application/x-ndjson";
 
 /// `GET /verify`
 pub async fn get_verify(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
-    let turn = app.verifying.clone().try_acquire_owned().map_err(|_| busy())?;
+    let turn = app.turns.verifying.clone().try_acquire_owned().map_err(|_| busy())?;
     let (tell, told) = watch::channel(Progress { position: 0, head: 0 });
     let (answer, answered) = oneshot::channel();
     let engine = app.engine.clone();

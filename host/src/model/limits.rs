@@ -69,6 +69,36 @@ pub const PAGE_BYTES_MAX: usize = 1 << 20;
 /// Events that a filtered read looks at before it hands up a page, even an empty one.
 pub const PAGE_SCANNED_MAX: usize = 20_000;
 
+/// Followers of one server, requests that wait for events (`wait=`) included.
+pub const FOLLOWERS_MAX: usize = 50_000;
+/// Events and payload bytes that a follower takes at once from the log: what a slow one holds up in memory.
+pub const FOLLOW_PAGE_EVENTS_MAX: usize = 256;
+pub const FOLLOW_PAGE_BYTES_MAX: usize = 64 << 10;
+/// Events, and their bytes, that are kept at hand for the followers of one topic or store; who is further behind reads the
+/// log. And the bytes of all of them together.
+pub const LIVE_EVENTS_MAX: usize = 256;
+pub const LIVE_BYTES_MAX: usize = 256 << 10;
+pub const LIVE_BYTES_ALL_MAX: usize = 64 << 20;
+/// Longest silence towards a follower, in milliseconds: then comes a heartbeat.
+pub const HEARTBEAT_MS: u64 = 15_000;
+/// Wait of a follower before it asks an upcaster again that failed, in milliseconds.
+pub const FOLLOW_RETRY_MS: u64 = 1_000;
+/// Bytes of a message that a follower's client may send: it has nothing to say but pings.
+pub const SOCKET_MESSAGE_BYTES_MAX: usize = 16 << 10;
+/// Bytes of the buffers of one socket, and bytes that may wait in it for a client that does not read.
+pub const SOCKET_BUFFER_BYTES: usize = 4 << 10;
+pub const SOCKET_UNSENT_BYTES_MAX: usize = 4 << 20;
+/// Wait of a server that stops for a client that takes nothing of what is written to it, in milliseconds.
+pub const STOP_STALL_MS: u64 = 1_000;
+/// Wait for a client to take the word that its socket is closed, in milliseconds.
+pub const SOCKET_CLOSE_MS: u64 = 1_000;
+/// Longest `wait` of a read, in seconds.
+pub const WAIT_S_MAX: u64 = 60;
+/// How long a private cache may keep a page that can't grow, in seconds: not for ever, because retention may take events
+/// away and a new upcaster may change their form. What was recorded changes by retention alone.
+pub const CLOSED_PAGE_AGE_S: u32 = 60;
+pub const CLOSED_PAGE_STORED_AGE_S: u32 = 3_600;
+
 /// Consumers of one server.
 pub const CONSUMERS_MAX: usize = 10_000;
 /// Topics of one consumer.

@@ -14,4 +14,4 @@ pub use event::{
     Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
 };
 pub use names::{EventType, NameError, PluginName, StreamName, Tag, TopicName};
-pub use read::{Direction, Filter, Page, Read, Scope};
+pub use read::{Direction, Filter, Form, Page, Read, Scope};

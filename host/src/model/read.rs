@@ -20,7 +20,17 @@ pub enum Direction {
     Backward,
 }
 
-/// What events must have besides their scope. Empty lists mean: any.
+/// In which form events are handed up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Form {
+    /// As the upcasters that serve now make them.
+    #[default]
+    Current,
+    /// As they were recorded.
+    Stored,
+}
+
+/// What events must have, as they were recorded, besides their scope. Empty lists mean: any.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Filter {
     /// One of these types.

@@ -154,6 +154,11 @@ impl Plugins {
         self.room.changes.subscribe()
     }
 
+    /// How often that has changed so far.
+    pub fn changed(&self) -> u64 {
+        *self.room.changes.borrow()
+    }
+
     /// Ends the watching. What serves goes on serving.
     pub async fn stop(&self) {
         self.room.stop.send_replace(true);

@@ -1,11 +1,12 @@
 //! An upcaster that serves: turns recorded events into the form that readers of today expect. The log keeps what it has.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use super::bindings::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, within};
-use super::{Fault, PluginError, PluginId, Refusal, lift, lower};
+use super::{Fault, OnTrap, PluginError, PluginId, Refusal, lift, lower};
 use crate::model::{Event, EventId, Metadata, SERVER_KEYS};
 
 /// One generation of an upcaster.
@@ -20,6 +21,18 @@ impl Upcaster {
 
     pub fn id(&self) -> &PluginId {
         &self.generation.id
+    }
+
+    /// What its failure means for the events that it was handed: the operator's choice.
+    pub fn on_trap(&self) -> OnTrap {
+        self.generation.on_trap
+    }
+
+    /// Another number for another component or another config of it: what it makes of events can't differ without.
+    pub fn stamp(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        (&self.id().name, &self.id().digest, &self.generation.pool.blueprint.config_json).hash(&mut hasher);
+        hasher.finish()
     }
 
     pub fn interested_in(&self, event: &Event) -> bool {

@@ -6,7 +6,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
 use weir_tests::scenarios::{
-    CrashPlan, PROJECTS, ReloadsPlan, Steady, crash, hostile, projects, reload, reloads, webhooks,
+    CrashPlan, FollowersPlan, PROJECTS, ReloadsPlan, Steady, crash, followers, hostile, projects, reload, reloads,
+    webhooks,
 };
 
 #[derive(Debug, Parser)]
@@ -22,6 +23,9 @@ struct Args {
     /// The first seed of `reloads`; each repetition takes the next [default: any]
     #[arg(long)]
     seed: Option<u64>,
+    /// How many seconds long `followers` publishes
+    #[arg(long, default_value_t = 20)]
+    seconds: u64,
     /// How many files `reloads` changes
     #[arg(long, default_value_t = 2_000)]
     reloads: usize,
@@ -30,6 +34,7 @@ struct Args {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Check {
     Crash,
+    Followers,
     Webhooks,
     Reload,
     Reloads,
@@ -46,6 +51,10 @@ async fn main() {
         if wanted(Check::Crash) {
             let plan = CrashPlan { publishers: 8, events: 50_000, kills: 50 };
             println!("crash {n}: {:?}", crash(options.clone(), plan).await);
+        }
+        if wanted(Check::Followers) {
+            let plan = FollowersPlan { followers: 1_000, events_per_second: 100, seconds: args.seconds, idle: 5_000 };
+            println!("followers {n}: {:?}", followers(options.clone(), plan).await);
         }
         if wanted(Check::Webhooks) {
             println!("webhooks {n}: {:#?}", webhooks(options.clone(), 2_000, 3).await);

@@ -1,6 +1,7 @@
 //! What the server must stand, as functions of how much of it: stories run a little, `cargo xtask soak` a lot.
 
 mod crash;
+mod followers;
 mod hostile;
 mod projects;
 mod reload;
@@ -8,6 +9,7 @@ mod reloads;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
+pub use followers::{FollowersPlan, FollowersReport, followers};
 pub use hostile::{HostileReport, hostile, odd, odd_version};
 pub use projects::{PROJECTS, projects};
 pub use reload::{ReloadReport, another_schema_plugin, another_webhook_plugin, reload};

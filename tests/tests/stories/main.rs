@@ -7,6 +7,8 @@ mod contract;
 mod crash;
 mod delivery;
 mod floors;
+mod follow;
+mod formats;
 mod hostile;
 mod integrity;
 mod languages;
@@ -14,7 +16,9 @@ mod plugins;
 mod publish;
 mod read;
 mod readme;
+mod socket;
 mod topics;
+mod upcasters;
 
 use weir_tests::scenarios::schema;
 use weir_tests::{Client, ServerOptions, TestServer};

@@ -4,7 +4,7 @@
 mod calls;
 mod files;
 pub mod guests;
-mod house;
+pub mod house;
 mod lifecycle;
 mod sinks;
 mod stories;

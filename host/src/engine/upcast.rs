@@ -1,0 +1,34 @@
+//! Passes recorded events through the upcasters that serve, in the order of their names, so that readers get the form of
+//! today. The log keeps what it has. **Invariant:** events are handed up upcast by all, or not at all; only an operator's
+//! `on_trap = "pass"` leaves an upcaster out.
+
+use super::error::{EngineError, UpcastRefused};
+use crate::model::Event;
+use crate::plugin::{OnTrap, Plugins, Upcaster};
+
+/// One call an upcaster, with the events that interest it as they are then.
+pub(super) async fn upcast(plugins: &Plugins, mut events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+    for upcaster in plugins.upcasters().iter() {
+        let chosen: Vec<usize> = (0..events.len()).filter(|&i| upcaster.interested_in(&events[i])).collect();
+        if chosen.is_empty() {
+            continue;
+        }
+        let batch: Vec<Event> = chosen.iter().map(|&i| events[i].clone()).collect();
+        match ask(upcaster, &batch).await {
+            Ok(changed) => chosen.into_iter().zip(changed).for_each(|(i, event)| events[i] = event),
+            Err(error) if upcaster.on_trap() == OnTrap::Pass => {
+                tracing::warn!(plugin = %upcaster.id().name, %error, "an upcaster failed; its side-car says to pass");
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(events)
+}
+
+/// `batch` has at least one event.
+async fn ask(upcaster: &Upcaster, batch: &[Event]) -> Result<Vec<Event>, EngineError> {
+    upcaster.upcast(batch).await?.map_err(|refusal| {
+        let refused = UpcastRefused { plugin: upcaster.id().clone(), first: batch[0].id(), refusal };
+        EngineError::UpcastRefused(Box::new(refused))
+    })
+}
