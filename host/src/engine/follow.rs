@@ -6,10 +6,10 @@ use std::sync::Arc;
 use super::channel::{Batch, LiveEvent, Look};
 use super::live::{Live, Subscription};
 use super::places::{place, window};
-use super::selection::{Located, Selection, Target};
+use super::selection::{Located, Selection, Start, Target};
 use super::upcast::upcast;
 use super::{Engine, EngineError};
-use crate::model::{Direction, Event, Form, Page, Position, Read, Scope, limits};
+use crate::model::{Direction, Event, Form, Page, Position, Read, Scope, Sequence, limits};
 use crate::storage::EventLog;
 
 pub struct Follower {
@@ -18,6 +18,8 @@ pub struct Follower {
     subscription: Subscription,
     /// What is wanted; `from` is the next place that is.
     read: Read,
+    /// A stream that is followed from a sequence may get events before it still.
+    first_sequence: Sequence,
     form: Form,
     /// How many events may still be handed up.
     left: usize,
@@ -60,6 +62,10 @@ impl Live {
         let subscription = self.subscribe(target)?;
         let direction = Direction::Forward;
         let Located { store, scope, head, from } = self.engine.locate(target, &start, direction).await?;
+        let first_sequence = match (target, &start) {
+            (Target::Topic(_, Some(_)), start) | (Target::Stream(..), start @ Start::After(_)) => start.place(direction),
+            _ => None,
+        };
         let places = window(&*store.log, &scope, head, &mut filter.clone()).await?;
         let from = from.unwrap_or(1).max(places.start);
         let (events_max, bytes_max) = (limits::FOLLOW_PAGE_EVENTS_MAX, limits::FOLLOW_PAGE_BYTES_MAX);
@@ -68,6 +74,7 @@ impl Live {
             log: store.log,
             subscription,
             read: Read { scope, direction, from, filter, events_max, bytes_max },
+            first_sequence: first_sequence.unwrap_or(0),
             form,
             left: limit.unwrap_or(usize::MAX),
             at: None,
@@ -118,6 +125,7 @@ impl Follower {
         }
         let Page { events, next } = self.log.read(&read).await?;
         let last = events.last().map(|event| (place(&read.scope, event), event.position));
+        let events: Vec<Event> = events.into_iter().filter(|event| event.sequence >= self.first_sequence).collect();
         let events = match self.form {
             Form::Current => upcast(self.engine.plugins(), events).await?,
             Form::Stored => events,
@@ -190,7 +198,10 @@ impl Follower {
             Scope::Store | Scope::Topic(_) => true,
             Scope::Stream(_, stream) => event.stream.as_ref().is_some_and(|(name, _)| name == stream),
         };
-        of_scope && self.subscription.place(event) >= at && place(&self.read.scope, event) >= self.read.from
+        of_scope
+            && self.subscription.place(event) >= at
+            && place(&self.read.scope, event) >= self.read.from
+            && event.sequence >= self.first_sequence
     }
 
     /// Notes that the channel was looked at up to here. A stream's places are not those of its channel.

@@ -116,7 +116,7 @@ impl Engine {
 
 impl Start {
     /// The first place wanted, where an event's sequence is its place.
-    fn place(&self, direction: Direction) -> Option<Sequence> {
+    pub(super) fn place(&self, direction: Direction) -> Option<Sequence> {
         match self {
             // Backward from 0 has always meant from the head.
             Self::Edge | Self::At(0) => None,

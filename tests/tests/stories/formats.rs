@@ -34,7 +34,9 @@ async fn the_four_reads_are_answered_in_the_format_that_is_liked_best() {
         let refused = api.get_with(path, &[("accept", "text/html, image/*")]).await;
         refused.problem(406, "NOT_ACCEPTABLE");
         let offers = refused.json()["acceptable"].clone();
-        assert_eq!(offers, json!(["application/json", "application/x-ndjson", "text/event-stream"]));
+        let all =
+            ["application/json", "application/x-ndjson", "application/cloudevents-batch+json", "text/event-stream"];
+        assert_eq!(offers, json!(all));
     }
     let nothing = api.get_with("/events?from=9", &[("accept", "application/x-ndjson")]).await;
     assert_eq!((nothing.status, nothing.text.as_str()), (200, ""));

@@ -58,7 +58,7 @@ async fn files_of_every_kind_come_and_go_and_every_answer_is_accounted_for() {
     let plan = ReloadsPlan { seed: rand::random(), reloads: 60, rules: 4, fill_mib: 0, steady: None };
     let report = reloads(options(), plan).await;
     println!("{report:#?}");
-    assert!(report.recorded > 100 && report.generations_that_signed > 5, "{report:#?}");
+    assert!(report.recorded > 100 && report.generations_that_signed > 2, "{report:#?}");
 }
 
 /// The ratio of the two p99 is for the soak: a test machine is never quiet.

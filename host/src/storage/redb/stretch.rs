@@ -109,11 +109,27 @@ struct Window<'f> {
 
 impl Window<'_> {
     fn grow(&mut self, by: u64) -> Result<(), StretchError> {
+        match self.read(by) {
+            // A full segment is cut to what was written of it, and that may have been just now.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let read = self.start + self.bytes.len() as u64;
+                self.left = self.file.metadata().map_err(StretchError::Io)?.len().saturating_sub(read);
+                self.read(by)
+            }
+            done => done,
+        }
+        .map_err(StretchError::Io)
+    }
+
+    fn read(&mut self, by: u64) -> io::Result<()> {
         let (from, by) = (self.bytes.len(), by.min(self.left));
         self.bytes.resize(from + by as usize, 0);
-        self.file.read_exact_at(&mut self.bytes[from..], self.start + from as u64).map_err(StretchError::Io)?;
-        self.left -= by;
-        Ok(())
+        let read = self.file.read_exact_at(&mut self.bytes[from..], self.start + from as u64);
+        match &read {
+            Ok(()) => self.left -= by,
+            Err(_) => self.bytes.truncate(from),
+        }
+        read
     }
 
     /// Makes sure that the bytes up to `end` are there.
