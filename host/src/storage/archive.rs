@@ -136,7 +136,7 @@ impl<R: Read> Reader<R> {
     }
 
     /// The next frame; `None` after the end frame.
-    pub fn next(&mut self) -> Result<Option<Frame>, ArchiveError> {
+    pub fn frame(&mut self) -> Result<Option<Frame>, ArchiveError> {
         if self.ended {
             return Ok(None);
         }
@@ -219,7 +219,7 @@ mod tests {
     fn read(bytes: &[u8]) -> Result<Vec<Frame>, ArchiveError> {
         let mut reader = Reader::new(bytes)?;
         let mut frames = vec![];
-        while let Some(frame) = reader.next()? {
+        while let Some(frame) = reader.frame()? {
             frames.push(frame);
         }
         Ok(frames)

@@ -58,13 +58,13 @@ impl Finding<'_> {
                 return Ok(false);
             }
             at = match (in_prefix, hits.last().map(|hit| hit.1)) {
-                (true, _) => match self.from_index(&prefix, position)? {
+                (true, _) => match self.take_from_index(&prefix, position)? {
                     Ended::Nothing if *direction == Direction::Forward => Some(prefix.position + 1),
                     Ended::Nothing => None,
                     Ended::Enough(place) => return Ok(self.ends_before(place)),
                 },
                 (false, Some(last)) => {
-                    if let Some(place) = self.from_memory(hits)? {
+                    if let Some(place) = self.take_from_memory(hits)? {
                         return Ok(self.ends_before(place));
                     }
                     beyond(last, *direction)
@@ -82,7 +82,7 @@ impl Finding<'_> {
         true
     }
 
-    fn from_index(&mut self, prefix: &super::prefix::Prefix, at: Position) -> Result<Ended, StorageError> {
+    fn take_from_index(&mut self, prefix: &super::prefix::Prefix, at: Position) -> Result<Ended, StorageError> {
         let Read { scope, filter, direction, .. } = self.read;
         prefix.find(scope, filter, at, *direction, |place, position, stored| {
             if place > self.last {
@@ -96,7 +96,7 @@ impl Finding<'_> {
     }
 
     /// The place to go on from, once the page takes no more: `Some(None)` at the end of the read.
-    fn from_memory(&mut self, hits: Vec<(u64, Position, Bytes)>) -> Result<Option<Option<u64>>, StorageError> {
+    fn take_from_memory(&mut self, hits: Vec<(u64, Position, Bytes)>) -> Result<Option<Option<u64>>, StorageError> {
         for (place, position, stored) in hits {
             if place > self.last {
                 return Ok(Some(None));

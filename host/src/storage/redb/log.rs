@@ -42,12 +42,13 @@ impl RedbLog {
 
     fn enqueue(&self, batch: Prepared) -> Result<(), AppendError> {
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        match queue.as_ref().map(|queue| queue.try_send(batch)) {
-            Some(Ok(())) => Ok(()),
-            Some(Err(TrySendError::Full(_))) => {
+        let Some(queue) = queue.as_ref() else { return Err(self.stopped()) };
+        match queue.try_send(batch) {
+            Ok(()) => Ok(()),
+            Err(TrySendError::Full(_)) => {
                 Err(AppendError::Busy { queue_batches: self.shared.config.writer_queue_batches })
             }
-            Some(Err(TrySendError::Disconnected(_))) | None => Err(self.stopped()),
+            Err(TrySendError::Disconnected(_)) => Err(self.stopped()),
         }
     }
 

@@ -58,7 +58,7 @@ async fn fill(
     let mut segments = Segments::create(dir)?;
     let mut records = vec![];
     let end = loop {
-        match archive.next()? {
+        match archive.frame()? {
             Some(Frame::Record { key, value }) => records.push(Change::put(key, value)),
             Some(Frame::Events(stored)) => {
                 segments.write(&stored).map_err(|detail| match detail {
