@@ -63,7 +63,9 @@ impl Live {
         let direction = Direction::Forward;
         let Located { store, scope, head, from } = self.engine.locate(target, &start, direction).await?;
         let first_sequence = match (target, &start) {
-            (Target::Topic(_, Some(_)), start) | (Target::Stream(..), start @ Start::After(_)) => start.place(direction),
+            (Target::Topic(_, Some(_)), start) | (Target::Stream(..), start @ Start::After(_)) => {
+                start.place(direction)
+            }
             _ => None,
         };
         let places = window(&*store.log, &scope, head, &mut filter.clone()).await?;
