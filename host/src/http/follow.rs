@@ -68,7 +68,10 @@ impl Follow {
                 Some(found) => Ok(found),
                 None => self.follower.look().await,
             };
-            self.troubled &= found.is_err();
+            // Only what gets past the trouble ends it: to look again, elsewhere, is not yet that.
+            if matches!(found, Ok(Found::Events(_) | Found::CaughtUp | Found::Nothing)) {
+                self.troubled = false;
+            }
             let message = match found {
                 Ok(Found::Events(events)) => Some(Message::Events(events)),
                 Ok(Found::CaughtUp) => Some(Message::CaughtUp(self.follower.reached())),

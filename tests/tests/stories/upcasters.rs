@@ -158,7 +158,7 @@ async fn an_upcaster_that_fails_serves_nothing_half_and_deliveries_wait_for_its_
         while told.name == "heartbeat" {
             told = follower.told().await;
         }
-        assert_eq!(told.id, Some(format!("default-{n}")));
+        assert_eq!(told.id, Some(format!("default-{n}")), "{told:?}");
     }
 }
 
