@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
@@ -64,11 +64,7 @@ pub async fn restore_from(args: RestoreArgs) -> Result<(), Failure> {
     let end = restore(&data_dir, BufReader::new(bar.wrap_read(from)), &tell).await?;
     bar.finish_and_clear();
     println!("{}: {} events and {} records restored", data_dir.display(), end.head, end.records);
-    if verify { check(&data_dir).await } else { Ok(()) }
-}
-
-async fn check(data_dir: &Path) -> Result<(), Failure> {
-    verify_shown(data_dir.to_owned()).await
+    if verify { verify_shown(data_dir).await } else { Ok(()) }
 }
 
 fn style(template: &str) -> ProgressStyle {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::Failure;
+use crate::model::hex;
 use crate::server::{Progress, Verified, verify};
 
 #[derive(Debug, clap::Args)]
@@ -32,8 +33,7 @@ pub async fn verify_shown(data_dir: PathBuf) -> Result<(), Failure> {
     let Verified { events, topics, damage } = verified.await??;
     bar.finish_and_clear();
     for (topic, tip) in &topics {
-        let hash: String = tip.hash.iter().map(|byte| format!("{byte:02x}")).collect();
-        println!("{topic}\t{}\t{hash}", tip.sequence);
+        println!("{topic}\t{}\t{}", tip.sequence, hex(&tip.hash));
     }
     match damage {
         None => {

@@ -4,8 +4,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Engine, EngineError};
-use crate::model::IdempotencyKey;
 use crate::model::limits::{ANSWERS_SWEPT, IDEMPOTENCY_KEYS_KEPT_MS};
+use crate::model::{IdempotencyKey, hex};
 use crate::storage::{Change, StorageError};
 
 const KEY_PREFIX: &str = "answer/";
@@ -21,8 +21,7 @@ pub struct KeptAnswer {
 }
 
 fn record_key(key: &IdempotencyKey) -> String {
-    let hex: String = key.key.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("{KEY_PREFIX}{hex}")
+    format!("{KEY_PREFIX}{}", hex(&key.key))
 }
 
 impl Engine {

@@ -6,7 +6,7 @@
 use super::topics::KEY_PREFIX;
 use super::{Engine, EngineError};
 use crate::model::Position;
-use crate::storage::archive::{End, Writer};
+use crate::storage::archive::Writer;
 use crate::storage::{Store, Stored};
 
 /// Bytes of events in one piece, about.
@@ -54,7 +54,7 @@ impl Backup {
                     (self.writer.events(&bytes), Stage::Events { next, head })
                 }
                 Stage::Events { head, .. } => {
-                    let (piece, End { .. }) = std::mem::take(&mut self.writer).end(head);
+                    let (piece, _) = std::mem::take(&mut self.writer).end(head);
                     (piece, Stage::Done)
                 }
                 Stage::Done => return Ok(None),

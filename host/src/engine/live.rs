@@ -61,7 +61,7 @@ impl Live {
                 wake: Notify::new(),
                 reached: AtomicU64::new(0),
             });
-            tasks.spawn(feed.clone().run(stop.clone()));
+            tasks.spawn(Running(feed.clone()).run(stop.clone()));
             feeds.insert(store.adapter, feed);
         }
         Arc::new(Self { engine, feeds, followers: Arc::default(), _tasks: tasks })
@@ -150,6 +150,26 @@ fn place(key: &Key, event: &Event) -> u64 {
     if key.is_some() { event.sequence } else { event.position }
 }
 
+/// A feed's task. However it ends, also when it never ran again after it was told to, followers are let go of.
+struct Running(Arc<Feed>);
+
+impl Running {
+    async fn run(self, mut stop: watch::Receiver<bool>) {
+        tokio::select! {
+            () = self.0.hand_out_all() => {}
+            _ = stop.wait_for(|stop| *stop) => {}
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.closed = true;
+        state.channels.values().for_each(|entry| entry.channel.close());
+    }
+}
+
 impl Feed {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -182,16 +202,6 @@ impl Feed {
             state.bytes -= bytes;
             state.channels.remove(key);
         }
-    }
-
-    async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
-        tokio::select! {
-            () = self.hand_out_all() => {}
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-        let mut state = self.state();
-        state.closed = true;
-        state.channels.values().for_each(|entry| entry.channel.close());
     }
 
     async fn hand_out_all(&self) {

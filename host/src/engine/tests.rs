@@ -152,3 +152,16 @@ async fn a_stop_ends_followers_and_those_who_come_after_it() {
     let mut late = live.follow(&target, Selection::default()).await.expect("a follower");
     assert!(matches!(late.look().await, Ok(Found::End)) && !late.changed().await && late.is_stopped());
 }
+
+/// A server that stops lets go of the feeds as soon as the last request ended, and they may not have run since the stop.
+#[tokio::test]
+async fn feeds_that_are_dropped_let_go_of_their_followers() {
+    let (engine, _house) = engine().await;
+    let (_stop, stopped) = watch::channel(false);
+    let live = Live::start(engine.clone(), stopped);
+    let mut follower = live.follow(&Target::Store(None), Selection::default()).await.expect("a follower");
+    drop(live);
+    let changed = tokio::time::timeout(Duration::from_secs(10), follower.changed()).await;
+    assert_eq!(changed, Ok(false));
+    assert!(matches!(follower.look().await, Ok(Found::End)));
+}

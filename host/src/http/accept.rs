@@ -48,27 +48,33 @@ impl Format {
 
     /// The format that the client likes best. Without a wish it is JSON.
     pub fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let values: Vec<&str> =
-            headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
-        if !headers.contains_key(header::ACCEPT) {
-            return Ok(Self::Json);
-        }
-        let ranges: Vec<Range<'_>> =
-            values.iter().flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
-        // The first of the best: `max_by_key` would take the last.
-        let liked = OFFERS.into_iter().rev().filter_map(|format| Some((format.liking(&ranges)?, format)));
-        liked
-            .max_by_key(|(liking, _)| *liking)
-            .map(|(_, format)| format)
-            .ok_or_else(|| not_acceptable(&values.join(", ")))
+        let media_types = OFFERS.map(Self::media_type);
+        best(headers, &OFFERS.map(|format| (format.media_type(), format.fits_wildcard(), format)))
+            .ok_or_else(|| not_acceptable(headers, &media_types))
     }
+}
 
-    /// How much it is liked, and how precisely it was named; `None` when it is not wanted. The most precise range counts.
-    fn liking(self, ranges: &[Range<'_>]) -> Option<(u16, Precision)> {
-        let fitting = ranges.iter().filter_map(|range| Some((range.precision(self)?, range.thousandths)));
-        let (precision, thousandths) = fitting.max_by_key(|(precision, _)| *precision)?;
-        (thousandths > 0).then_some((thousandths, precision))
+/// A media type, whether a wildcard may mean it, and what it stands for.
+pub type Offer<T> = (&'static str, bool, T);
+
+/// Of what is offered, what the client likes best: the first when it says nothing, and of those that it likes alike the one
+/// that it names most precisely, then the one that is offered first. `None` when it wants none of them.
+pub fn best<T: Copy>(headers: &HeaderMap, offers: &[Offer<T>]) -> Option<T> {
+    if !headers.contains_key(header::ACCEPT) {
+        return offers.first().map(|(_, _, offered)| *offered);
     }
+    let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let ranges: Vec<Range<'_>> = values.flat_map(|value| value.split(',')).filter_map(Range::parse).collect();
+    // The first of the best: `max_by_key` would take the last.
+    let liked = offers.iter().rev().filter_map(|offer| Some((liking(offer, &ranges)?, offer.2)));
+    liked.max_by_key(|(liking, _)| *liking).map(|(_, offered)| offered)
+}
+
+/// How much it is liked, and how precisely it was named; `None` when it is not wanted. The most precise range counts.
+fn liking<T>(offer: &Offer<T>, ranges: &[Range<'_>]) -> Option<(u16, Precision)> {
+    let fitting = ranges.iter().filter_map(|range| Some((range.precision(offer.0, offer.1)?, range.thousandths)));
+    let (precision, thousandths) = fitting.max_by_key(|(precision, _)| *precision)?;
+    (thousandths > 0).then_some((thousandths, precision))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -102,15 +108,14 @@ impl<'a> Range<'a> {
         Some(Self { media, thousandths })
     }
 
-    fn precision(&self, format: Format) -> Option<Precision> {
-        let media = format.media_type();
+    fn precision(&self, media: &str, fits_wildcard: bool) -> Option<Precision> {
         let main = media.split('/').next().unwrap_or_default();
         if self.media.eq_ignore_ascii_case(media) {
             return Some(Precision::Exact);
         }
         let (own, sub) = self.media.split_once('/')?;
         match (own, sub) {
-            _ if !format.fits_wildcard() => None,
+            _ if !fits_wildcard => None,
             ("*", "*") => Some(Precision::Anything),
             (own, "*") if own.eq_ignore_ascii_case(main) => Some(Precision::Type),
             _ => None,
@@ -118,9 +123,9 @@ impl<'a> Range<'a> {
     }
 }
 
-fn not_acceptable(asked: &str) -> Problem {
-    let names = OFFERS.map(Format::media_type);
-    let asked: String = asked.chars().take(200).collect();
+fn not_acceptable(headers: &HeaderMap, names: &[&'static str]) -> Problem {
+    let asked: Vec<&str> = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok()).collect();
+    let asked: String = asked.join(", ").chars().take(200).collect();
     let detail = format!("Accept '{asked}' cannot be served; choose {}", names.join(", "));
     Problem::new(StatusCode::NOT_ACCEPTABLE, "NOT_ACCEPTABLE", detail).with("acceptable", names.to_vec().into())
 }

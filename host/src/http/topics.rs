@@ -14,7 +14,7 @@ use super::body::Body;
 use super::problem::Problem;
 use super::time::timestamp;
 use crate::engine::{EngineError, Topic};
-use crate::model::{TopicName, limits};
+use crate::model::{TopicName, hex, limits};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -131,10 +131,6 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
     let tip = topic.store.log.tip(&topic.name);
     let (name, hash) = (topic.name.as_str(), hex(&tip.hash));
     Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "hash": hash })).into_response())
-}
-
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `PUT /topics/{t}`

@@ -14,9 +14,10 @@ use serde_json::{Value, json};
 use tokio::sync::{oneshot, watch};
 
 use super::App;
+use super::accept::best;
 use super::problem::Problem;
-use super::topics::hex;
 use crate::engine::{EngineError, Verification};
+use crate::model::hex;
 use crate::storage::{Damaged, Progress};
 
 /// How often a line of progress is sent.
@@ -37,8 +38,9 @@ pub async fn get_verify(State(app): State<App>, headers: HeaderMap) -> Result<Re
         let _ = answer.send(engine.verify(Arc::new(progress)).await);
         drop(turn);
     });
-    let wants_lines =
-        headers.get(header::ACCEPT).and_then(|value| value.to_str().ok()).is_some_and(|v| v.contains(NDJSON));
+    let offers = [("application/json", true, false), (NDJSON, true, true)];
+    // Whoever wants something else gets JSON too.
+    let wants_lines = best(&headers, &offers).unwrap_or(false);
     if wants_lines {
         let lines = stream::unfold(Some((told, answered)), next_line);
         return Ok(([(header::CONTENT_TYPE, NDJSON)], Body::from_stream(lines)).into_response());

@@ -18,7 +18,8 @@ use wasmtime::Engine;
 use wasmtime::component::Component;
 
 use super::guest::one_line;
-use super::{LoadError, PluginsError, hex};
+use super::{LoadError, PluginsError};
+use crate::model::hex;
 use crate::model::limits::COMPILED_ENTRIES_MAX;
 
 const MAC_BYTES: usize = 32;

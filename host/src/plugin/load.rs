@@ -22,8 +22,9 @@ use super::sidecar::Bounds;
 use super::slot::Role;
 use super::workshop::Workshop;
 use super::{
-    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Replay, Sidecar, hex, inspect,
+    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Replay, Sidecar, inspect,
 };
+use crate::model::hex;
 use crate::model::limits::{PLUGIN_TRIAL_MS, PREWARMED_INSTANCES};
 
 /// Makes generations. It holds all that is shared between plugins.

@@ -12,8 +12,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use std::io::{self, Read};
 
-use crate::model::Position;
 use crate::model::limits::BATCH_BYTES_MAX;
+use crate::model::{Position, hex};
 
 const MAGIC: &[u8] = b"weir-backup 1\n";
 const FRAME_HEADER_BYTES: usize = 9;
@@ -197,10 +197,6 @@ impl<R: Read> Reader<R> {
             _ => error.into(),
         })
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

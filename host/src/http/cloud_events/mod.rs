@@ -17,6 +17,7 @@ mod write;
 
 use axum::http::{HeaderMap, StatusCode, header};
 
+use super::accept::best;
 use super::body::Body;
 use super::problem::Problem;
 use crate::model::{Condition, NewEvent, TopicName};
@@ -39,8 +40,8 @@ pub enum Mode {
 
 impl Mode {
     fn parse(media_type: &str) -> Option<Self> {
-        let all = [(STRUCTURED, Self::Structured), (BATCH, Self::Batch), (BINARY, Self::Binary)];
-        all.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(media_type)).map(|(_, mode)| mode)
+        let all = [Self::Structured, Self::Batch, Self::Binary];
+        all.into_iter().find(|mode| mode.media_type().eq_ignore_ascii_case(media_type))
     }
 
     /// The mode of a request's body, or none: then it is not CloudEvents.
@@ -56,16 +57,17 @@ impl Mode {
 
     /// The mode that the client asks for, of those that its answer can have. None is the ordinary JSON.
     pub fn accepted(headers: &HeaderMap, offered: &[Self]) -> Option<Self> {
-        let values = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let mut best = (0, None);
-        for range in values.flat_map(|value| value.split(',')) {
-            let mode = Self::parse(essence(range));
-            // Of equals, the first that stands there; a mode that this answer can't have is passed over.
-            if quality(range) > best.0 && mode.is_none_or(|mode| offered.contains(&mode)) {
-                best = (quality(range), mode);
-            }
+        let json = ("application/json", true, None);
+        let offers = offered.iter().map(|mode| (mode.media_type(), false, Some(*mode)));
+        best(headers, &std::iter::once(json).chain(offers).collect::<Vec<_>>()).flatten()
+    }
+
+    fn media_type(self) -> &'static str {
+        match self {
+            Self::Structured => STRUCTURED,
+            Self::Batch => BATCH,
+            Self::Binary => BINARY,
         }
-        best.1
     }
 }
 
@@ -77,16 +79,6 @@ fn is_cloud_events(content_type: &str) -> bool {
 /// A media type without its parameters.
 fn essence(media_type: &str) -> &str {
     media_type.split(';').next().unwrap_or_default().trim()
-}
-
-/// A media range's `q` in thousandths.
-fn quality(range: &str) -> u16 {
-    let weight = range.split(';').skip(1).find_map(|parameter| {
-        let (name, value) = parameter.split_once('=')?;
-        name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse::<f32>().unwrap_or(0.0))
-    });
-    // The cast saturates, and no sender's number is outside of u16 after the clamp.
-    (weight.unwrap_or(1.0).clamp(0.0, 1.0) * 1_000.0) as u16
 }
 
 fn unknown_format(content_type: &str) -> Problem {

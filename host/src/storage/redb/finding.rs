@@ -51,26 +51,29 @@ impl Finding<'_> {
         while let Some(position) = at {
             let (hits, prefix) = {
                 let state = shared.state();
-                (state.tail.find(scope, filter, position, *direction, SLICE_EVENTS), state.tail.prefix.clone())
+                let prefix = state.tail.prefix.clone();
+                // What the prefix has comes from there, and needs no search under the lock.
+                let in_tail = position > prefix.position;
+                let find = || state.tail.find(scope, filter, position, *direction, SLICE_EVENTS);
+                (in_tail.then(find), prefix)
             };
-            let in_prefix = position <= prefix.position;
-            if in_prefix && allowed == Allowed::Memory {
-                return Ok(false);
-            }
-            at = match (in_prefix, hits.last().map(|hit| hit.1)) {
-                (true, _) => match self.take_from_index(&prefix, position)? {
+            at = match hits {
+                None if allowed == Allowed::Memory => return Ok(false),
+                None => match self.take_from_index(&prefix, position)? {
                     Ended::Nothing if *direction == Direction::Forward => Some(prefix.position + 1),
                     Ended::Nothing => None,
                     Ended::Enough(place) => return Ok(self.ends_before(place)),
                 },
-                (false, Some(last)) => {
-                    if let Some(place) = self.take_from_memory(hits)? {
-                        return Ok(self.ends_before(place));
+                Some(hits) => match hits.last().map(|hit| hit.1) {
+                    Some(last) => {
+                        if let Some(place) = self.take_from_memory(hits)? {
+                            return Ok(self.ends_before(place));
+                        }
+                        beyond(last, *direction)
                     }
-                    beyond(last, *direction)
-                }
-                (false, None) if *direction == Direction::Backward => Some(prefix.position).filter(|p| *p > 0),
-                (false, None) => None,
+                    None if *direction == Direction::Backward => Some(prefix.position).filter(|p| *p > 0),
+                    None => None,
+                },
             };
         }
         Ok(true)

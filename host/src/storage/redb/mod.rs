@@ -85,8 +85,7 @@ fn open_log(
     let files = Arc::new(Files::new(keys::log_dir(&directory.path)));
     let index = Index::open(&keys::index_file(&directory.path), files, config.cache_bytes)?;
     let (prefix, reached) = index.snapshot()?;
-    let tips = prefix.tips.clone();
-    let mut tail = Tail::new(Arc::new(prefix), tips);
+    let mut tail = Tail::new(prefix);
     let found = replay::replay(&directory, &index, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;
 
     let failed = io_error("cannot start the threads of", &directory.path);

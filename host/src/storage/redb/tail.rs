@@ -25,8 +25,8 @@ pub struct Tail {
 }
 
 impl Tail {
-    pub fn new(prefix: Arc<Prefix>, tips: HashMap<TopicName, Tip>) -> Self {
-        let head = prefix.position;
+    pub fn new(prefix: Prefix) -> Self {
+        let (head, tips, prefix) = (prefix.position, prefix.tips.clone(), Arc::new(prefix));
         Self { prefix, sealed: VecDeque::new(), active: Chunk::default(), head, tips, sealed_bytes: 0 }
     }
 

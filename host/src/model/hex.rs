@@ -1,0 +1,13 @@
+//! Bytes as people read them.
+
+use std::fmt::Write;
+
+/// Two hexadecimal digits a byte.
+pub fn hex(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // A `String` takes whatever is written to it.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
