@@ -5,16 +5,16 @@
 //! index always is one consistent prefix of the log.
 
 use redb::{Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Places};
-use super::directory::redb_error;
+use super::database;
+use super::directory::{Directory, redb_error};
 use super::keys::{self, KEYS_OLD, KEYS_YOUNG, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS};
 use super::keys::{TOPIC_TIPS, TYPE_POSTINGS};
 use super::postings::{self, POSTINGS_MAX};
 use super::prefix::{Prefix, Reached};
-use super::records::open_database;
 use super::stretch::Files;
 use super::wal::WalEnd;
 use crate::model::Position;
@@ -29,10 +29,11 @@ pub struct Index {
 
 impl Index {
     /// Opens the index, or makes an empty one.
-    pub fn open(path: &Path, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
-        let db = open_database(path, cache_bytes)?;
-        create_tables(&db).map_err(|error| redb_error(path, error))?;
-        Ok(Self { db, path: path.to_owned(), files })
+    pub fn open(directory: &Directory, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
+        let path = keys::index_file(&directory.path);
+        let db = database::open(directory, &path, cache_bytes)?;
+        create_tables(&db).map_err(|error| redb_error(&path, error))?;
+        Ok(Self { db, path, files })
     }
 
     pub fn snapshot(&self) -> Result<(Prefix, Reached), StorageError> {
