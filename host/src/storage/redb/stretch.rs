@@ -109,11 +109,27 @@ struct Window<'f> {
 
 impl Window<'_> {
     fn grow(&mut self, by: u64) -> Result<(), StretchError> {
+        match self.read(by) {
+            // A full segment is cut to what was written of it, and that may have been just now.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                let read = self.start + self.bytes.len() as u64;
+                self.left = self.file.size().map_err(StretchError::Io)?.saturating_sub(read);
+                self.read(by)
+            }
+            done => done,
+        }
+        .map_err(StretchError::Io)
+    }
+
+    fn read(&mut self, by: u64) -> io::Result<()> {
         let (from, by) = (self.bytes.len(), by.min(self.left));
         self.bytes.resize(from + by as usize, 0);
-        self.file.read_exact_at(&mut self.bytes[from..], self.start + from as u64).map_err(StretchError::Io)?;
-        self.left -= by;
-        Ok(())
+        let read = self.file.read_exact_at(&mut self.bytes[from..], self.start + from as u64);
+        match &read {
+            Ok(()) => self.left -= by,
+            Err(_) => self.bytes.truncate(from),
+        }
+        read
     }
 
     /// Makes sure that the bytes up to `end` are there.
@@ -152,5 +168,20 @@ impl Window<'_> {
             return Ok(here + group::HEADER_BYTES);
         }
         Err(Damage("neither an event nor a group where the index says one").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_file_that_is_cut_while_it_is_looked_at_the_rest_is_read() {
+        let file = tempfile::tempfile().expect("a file");
+        DiskFile::write_all_at(&file, &[7; 100], 0).expect("writes");
+        // As its length was before it was cut.
+        let mut window = Window { file: &file, start: 20, left: 500, bytes: vec![] };
+        assert!(window.hold(60).is_ok_and(|()| window.bytes == [7; 80]));
+        assert!(matches!(window.hold(81), Err(StretchError::Damage(_))));
     }
 }
