@@ -30,20 +30,28 @@ impl Directory {
             Err(error) if error.kind() == ErrorKind::NotFound => create_format(&*disk, path)?,
             Err(error) => return Err(io_error("cannot read", &file)(error)),
         };
+        // Whoever made the names that are here may have been stopped before they were durable.
+        let names = disk.sync_dir(path).and_then(|()| disk.sync_dir(&keys::log_dir(path)));
+        names.map_err(io_error("cannot sync", path))?;
         Ok(Self { path: path.to_owned(), disk, salt, _lock: lock })
     }
 }
 
-/// Makes a directory, and those that it lies in.
+/// Makes a directory, and those that it lies in, durably.
 fn create_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
-    if dir.as_os_str().is_empty() || disk.exists(dir)? {
+    if disk.exists(dir)? {
         return Ok(());
     }
-    dir.parent().map_or(Ok(()), |parent| create_dirs(disk, parent))?;
+    create_dirs(disk, parent(dir))?;
     match disk.create_dir(dir) {
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
-        done => done,
+        Err(error) => Err(error),
+        Ok(()) => disk.sync_dir(parent(dir)),
     }
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 fn lock(disk: &dyn Disk, dir: &Path) -> Result<FileRef, StorageError> {
@@ -73,9 +81,16 @@ fn create_format(disk: &dyn Disk, dir: &Path) -> Result<Salt, StorageError> {
         let detail = "the file is missing, but the directory holds events".into();
         return Err(StorageError::Corrupt { place: path.display().to_string(), detail });
     }
+    // The directory may have been made by somebody who was stopped before its name was durable.
+    match disk.sync_dir(parent(dir)) {
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => {
+            return Err(io_error("cannot sync", parent(dir))(error));
+        }
+        _ => {}
+    }
     // The standard library seeds its hashers from the operating system, which is all the randomness a salt needs.
     let salt = RandomState::new().build_hasher().finish() as u32;
-    let aside = path.with_extension("new");
+    let aside = keys::new_file(&path);
     let write = || -> io::Result<()> {
         let file = disk.open(&aside, How::Empty)?;
         file.write_all_at(format!("weir-redb {} {salt:08x}\n", keys::FORMAT).as_bytes(), 0)?;

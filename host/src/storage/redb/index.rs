@@ -4,7 +4,7 @@
 //! **Invariant:** what a chunk adds (places, lists, tips, keys, how far the index is) is one durable transaction, so the
 //! index always is one consistent prefix of the log.
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
+use redb::{Database, ReadableTable, WriteTransaction};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -31,8 +31,7 @@ impl Index {
     /// Opens the index, or makes an empty one.
     pub fn open(directory: &Directory, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::index_file(&directory.path);
-        let db = database::open(directory, &path, cache_bytes)?;
-        create_tables(&db).map_err(|error| redb_error(&path, error))?;
+        let db = database::open(directory, &path, cache_bytes, create_tables)?;
         Ok(Self { db, path, files })
     }
 
@@ -62,14 +61,8 @@ impl Index {
     }
 }
 
-/// A table is made by being opened for writing; a commit costs two syncs, so it is done for a new file only.
-fn create_tables(db: &Database) -> Result<(), redb::Error> {
-    let known: Vec<String> = db.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
-    if known.iter().any(|name| name == META.name()) {
-        return Ok(());
-    }
-    let mut txn = db.begin_write()?;
-    txn.set_quick_repair(true);
+/// A table is made by being opened for writing.
+fn create_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(STRETCHES)?;
     for lists in [TOPIC_POSTINGS, STREAM_POSTINGS, TAG_POSTINGS, TYPE_POSTINGS] {
         txn.open_table(lists)?;
@@ -78,7 +71,7 @@ fn create_tables(db: &Database) -> Result<(), redb::Error> {
     txn.open_table(KEYS_YOUNG)?;
     txn.open_table(KEYS_OLD)?;
     txn.open_table(META)?;
-    Ok(txn.commit()?)
+    Ok(())
 }
 
 /// An entry where the chunk starts, where a segment starts, and when enough bytes have passed.

@@ -42,17 +42,7 @@ struct Commit {
 impl RedbRecords {
     pub fn open(directory: Arc<Directory>, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::records_file(&directory.path);
-        let db = database::open(&directory, &path, cache_bytes)?;
-        let create = || -> Result<(), redb::Error> {
-            if db.begin_read()?.list_tables()?.count() > 0 {
-                return Ok(());
-            }
-            let mut txn = db.begin_write()?;
-            txn.set_quick_repair(true);
-            txn.open_table(RECORDS)?;
-            Ok(txn.commit()?)
-        };
-        create().map_err(|error| redb_error(&path, error))?;
+        let db = database::open(&directory, &path, cache_bytes, |txn| Ok(drop(txn.open_table(RECORDS)?)))?;
         let file = Arc::new(RecordsFile { db, path, _directory: directory });
         let (queue, commits) = mpsc::channel(RECORDS_QUEUE_COMMITS);
         let for_writer = file.clone();
