@@ -58,8 +58,16 @@ impl Segments {
         let _ = self.requests.send(Request::Cut(file, length));
     }
 
-    /// Takes the segment that was asked for. After a failure the next call asks again.
+    /// Takes the segment that was asked for. One that could not be made a while ago is tried again now.
     pub fn take(&mut self, number: u64) -> io::Result<Segment> {
+        let early = self.asked;
+        match self.await_ready(number) {
+            Err(_) if early => self.await_ready(number),
+            ready => ready,
+        }
+    }
+
+    fn await_ready(&mut self, number: u64) -> io::Result<Segment> {
         self.ask(number);
         self.asked = false;
         self.ready.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that prepares segments is gone")))
@@ -68,9 +76,10 @@ impl Segments {
 
 fn prepare(disk: &dyn Disk, dir: &Path, number: u64, bytes: u64) -> io::Result<Segment> {
     let path = keys::segment_file(dir, number);
-    // One that was made before the last stop is as good as new.
-    if !disk.exists(&path)? {
-        create(disk, dir, &path, bytes)?;
+    match disk.exists(&path)? {
+        // One that was made before the last stop is as good as new; its name is perhaps not durable.
+        true => disk.sync_dir(dir)?,
+        false => create(disk, dir, &path, bytes)?,
     }
     open(disk, &path, number)
 }
@@ -91,7 +100,7 @@ pub fn open(disk: &dyn Disk, path: &Path, number: u64) -> io::Result<Segment> {
 /// Makes a zeroed file under another name first.
 pub fn create(disk: &dyn Disk, dir: &Path, path: &Path, bytes: u64) -> io::Result<()> {
     const ZEROS: &[u8] = &[0; 256 << 10];
-    let aside = dir.join("prepared.new");
+    let aside = keys::new_file(&dir.join("prepared"));
     let file = disk.open(&aside, How::Empty)?;
     file.allocate(bytes)?;
     let mut at = 0;
