@@ -43,12 +43,13 @@ pub fn replay(
 ) -> Result<Replayed, StorageError> {
     let dir = keys::log_dir(&directory.path);
     let numbers = segments::numbers(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
-    let mut replay = Replay { directory, index, dir, tail, reached, bytes: vec![], base: 0, fill_bytes };
+    let (bytes, last, full) = (vec![], None, false);
+    let mut replay = Replay { directory, index, dir, tail, reached, bytes, base: 0, last, full, fill_bytes };
     let numbers = replay.check_names(numbers, segment_bytes)?;
     replay.load_first()?;
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
-    let segment = replay.cut()?;
+    let segment = replay.settle()?;
     Ok(Replayed { segment, reached: replay.reached })
 }
 
@@ -61,6 +62,11 @@ struct Replay<'a> {
     /// The segment that `reached.wal` lies in, from the offset `base` on.
     bytes: Vec<u8>,
     base: u64,
+    /// The group that was taken last, which is perhaps not durable: where it is, and its record.
+    last: Option<(WalEnd, Bytes)>,
+    /// The tail has a chunk for the index. It gets it when a later group is found, which nobody wrote before this one was
+    /// durable: the index must never hold what the log may lose.
+    full: bool,
     fill_bytes: usize,
 }
 
@@ -164,9 +170,13 @@ impl Replay<'_> {
     }
 
     fn take(&mut self, header: Header, at: WalEnd) -> Result<(), StorageError> {
+        if self.full {
+            self.fill()?;
+        }
         // A copy, so that the tail keeps this group and not the whole segment.
         let record = Bytes::copy_from_slice(&self.rest(at.offset)[..group::HEADER_BYTES + header.body_bytes]);
         let end = WalEnd { offset: at.offset + header.record_bytes() as u64, ..at };
+        self.last = Some((at, record.clone()));
         let group = Group {
             number: header.number,
             first: header.first,
@@ -183,7 +193,8 @@ impl Replay<'_> {
         }
         self.reached = Reached { position: group.last(), time_ms: group.time_ms, group: group.number, wal: end };
         self.tail.active().push(group);
-        if self.tail.advance(self.fill_bytes) { self.fill() } else { Ok(()) }
+        self.full = self.tail.advance(self.fill_bytes);
+        Ok(())
     }
 
     /// Keeps memory bounded, however much the index lacks.
@@ -284,8 +295,9 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Takes away what is left of a torn record, and syncs: what was just read back was perhaps never synced.
-    fn cut(&self) -> Result<Segment, StorageError> {
+    /// Takes away what is left of a torn record, and makes the last group durable. It is written again for that: if it was
+    /// its sync that failed before, the system takes its pages for written, and another sync would say nothing of them.
+    fn settle(&self) -> Result<Segment, StorageError> {
         let at = self.reached.wal;
         let path = self.path(at.segment);
         let segment =
@@ -296,8 +308,14 @@ impl Replay<'_> {
         }
         let zeros = [0; group::HEADER_BYTES];
         let room = rest.len().min(zeros.len());
-        let cut = segment.file.write_all_at(&zeros[..room], at.offset).and_then(|()| segment.file.sync_data());
-        cut.map_err(io_error("cannot cut the torn end of", &path))?;
+        let write = || {
+            if let Some((start, record)) = &self.last {
+                segment.file.write_all_at(record, start.offset)?;
+            }
+            segment.file.write_all_at(&zeros[..room], at.offset)?;
+            segment.file.sync_data()
+        };
+        write().map_err(io_error("cannot settle the end of", &path))?;
         Ok(segment)
     }
 }

@@ -12,6 +12,8 @@ mod tiny {
 
 mod damage;
 mod disk;
+mod histories;
+mod power;
 
 mod reopening;
 mod sim;

@@ -89,6 +89,7 @@ async fn after_a_power_loss_at_any_moment_all_that_was_acknowledged_is_there() {
     let appender = tokio::spawn(async move {
         while let Ok(appended) = log.append(batch(vec![event("t", "s", vec![b'x'; 700]), event("t", "", "y")])).await {
             seen.store(appended.places[1].position, Ordering::Release);
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
     for round in 0..24 {
