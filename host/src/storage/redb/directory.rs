@@ -1,10 +1,12 @@
 //! A store's directory: its lock, its format number, and the salt of its checksums.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::TryLockError;
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{ErrorKind, Write};
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use super::disk::{Disk, FileRef, How, read_from};
 use super::group::Salt;
 use super::keys;
 use crate::storage::StorageError;
@@ -12,33 +14,52 @@ use crate::storage::StorageError;
 /// A directory that no other process has open. Dropping it lets go of the lock.
 pub struct Directory {
     pub path: PathBuf,
+    pub disk: Arc<dyn Disk>,
     pub salt: Salt,
-    _lock: File,
+    _lock: FileRef,
 }
 
 impl Directory {
     /// Creates the directory if it is missing, locks it, and checks or writes its format number.
-    pub fn open(path: &Path) -> Result<Self, StorageError> {
-        fs::create_dir_all(keys::log_dir(path)).map_err(io_error("cannot create", path))?;
-        let lock = lock(path)?;
-        let salt = match fs::read_to_string(keys::format_file(path)) {
-            Ok(text) => parse_format(path, &text)?,
-            Err(error) if error.kind() == ErrorKind::NotFound => create_format(path)?,
-            Err(error) => return Err(io_error("cannot read", &keys::format_file(path))(error)),
+    pub fn open(disk: Arc<dyn Disk>, path: &Path) -> Result<Self, StorageError> {
+        create_dirs(&*disk, &keys::log_dir(path)).map_err(io_error("cannot create", path))?;
+        let lock = lock(&*disk, path)?;
+        let file = keys::format_file(path);
+        let salt = match disk.open(&file, How::Read).and_then(|file| read_from(&*file, 0)) {
+            Ok(bytes) => parse_format(path, &String::from_utf8_lossy(&bytes))?,
+            Err(error) if error.kind() == ErrorKind::NotFound => create_format(&*disk, path)?,
+            Err(error) => return Err(io_error("cannot read", &file)(error)),
         };
-        Ok(Self { path: path.to_owned(), salt, _lock: lock })
+        // Whoever made the names that are here may have been stopped before they were durable.
+        let names = disk.sync_dir(path).and_then(|()| disk.sync_dir(&keys::log_dir(path)));
+        names.map_err(io_error("cannot sync", path))?;
+        Ok(Self { path: path.to_owned(), disk, salt, _lock: lock })
     }
 }
 
-fn lock(dir: &Path) -> Result<File, StorageError> {
-    let path = keys::lock_file(dir);
-    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let file = open.map_err(io_error("cannot open", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(StorageError::Locked { path: dir.display().to_string() }),
-        Err(TryLockError::Error(error)) => Err(io_error("cannot lock", &path)(error)),
+/// Makes a directory, and those that it lies in, durably.
+fn create_dirs(disk: &dyn Disk, dir: &Path) -> io::Result<()> {
+    if disk.exists(dir)? {
+        return Ok(());
     }
+    create_dirs(disk, parent(dir))?;
+    match disk.create_dir(dir) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+        Ok(()) => disk.sync_dir(parent(dir)),
+    }
+}
+
+fn parent(dir: &Path) -> &Path {
+    dir.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+fn lock(disk: &dyn Disk, dir: &Path) -> Result<FileRef, StorageError> {
+    let path = keys::lock_file(dir);
+    disk.lock(&path).map_err(|error| match error {
+        TryLockError::WouldBlock => StorageError::Locked { path: dir.display().to_string() },
+        TryLockError::Error(error) => io_error("cannot lock", &path)(error),
+    })
 }
 
 /// `weir-redb <format> <salt>` on one line.
@@ -54,30 +75,35 @@ fn parse_format(dir: &Path, text: &str) -> Result<Salt, StorageError> {
 }
 
 /// Written aside and renamed, so that it is there whole or not at all. A store that has data but no number is no new one.
-fn create_format(dir: &Path) -> Result<Salt, StorageError> {
+fn create_format(disk: &dyn Disk, dir: &Path) -> Result<Salt, StorageError> {
     let path = keys::format_file(dir);
-    if keys::index_file(dir).exists() || fs::read_dir(keys::log_dir(dir)).is_ok_and(|mut files| files.next().is_some())
-    {
+    if holds_events(disk, dir).map_err(io_error("cannot look into", dir))? {
         let detail = "the file is missing, but the directory holds events".into();
         return Err(StorageError::Corrupt { place: path.display().to_string(), detail });
     }
+    // The directory may have been made by somebody who was stopped before its name was durable.
+    match disk.sync_dir(parent(dir)) {
+        Err(error) if error.kind() != ErrorKind::PermissionDenied => {
+            return Err(io_error("cannot sync", parent(dir))(error));
+        }
+        _ => {}
+    }
     // The standard library seeds its hashers from the operating system, which is all the randomness a salt needs.
     let salt = RandomState::new().build_hasher().finish() as u32;
-    let aside = path.with_extension("new");
-    let write = || -> std::io::Result<()> {
-        let mut file = File::create(&aside)?;
-        file.write_all(format!("weir-redb {} {salt:08x}\n", keys::FORMAT).as_bytes())?;
+    let aside = keys::new_file(&path);
+    let write = || -> io::Result<()> {
+        let file = disk.open(&aside, How::Empty)?;
+        file.write_all_at(format!("weir-redb {} {salt:08x}\n", keys::FORMAT).as_bytes(), 0)?;
         file.sync_all()?;
-        fs::rename(&aside, &path)?;
-        sync_dir(dir)
+        disk.rename(&aside, &path)?;
+        disk.sync_dir(dir)
     };
     write().map_err(io_error("cannot write", &path))?;
     Ok(salt)
 }
 
-/// Makes created and renamed names in a directory durable.
-pub fn sync_dir(dir: &Path) -> std::io::Result<()> {
-    File::open(dir)?.sync_all()
+fn holds_events(disk: &dyn Disk, dir: &Path) -> io::Result<bool> {
+    Ok(disk.exists(&keys::index_file(dir))? || !disk.list(&keys::log_dir(dir))?.is_empty())
 }
 
 /// Names the file in an I/O error.

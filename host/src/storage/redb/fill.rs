@@ -6,7 +6,6 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use super::chunk::Chunk;
-use super::faults::Step;
 use super::prefix::Prefix;
 use super::shared::{FailOnPanic, Shared};
 
@@ -45,9 +44,9 @@ fn next_chunk(shared: &Shared) -> Option<Arc<Chunk>> {
 
 /// redb can't go on after a failed write, so it is better not begun: the events stay in the log and in memory.
 fn disk_full(shared: &Shared, chunk_bytes: usize) -> Option<String> {
-    let free = rustix::fs::statvfs(&shared.directory.path).ok().map(|fs| fs.f_bavail * fs.f_frsize);
-    let (needed, faulty) = (chunk_bytes as u64 + (16 << 20), shared.faults.meet(Step::Fill).is_err());
-    let short = free.filter(|free| *free < needed || faulty)?;
+    let directory = &shared.directory;
+    let (free, needed) = (directory.disk.free_bytes(&directory.path), chunk_bytes as u64 + (16 << 20));
+    let short = free.ok().filter(|free| *free < needed)?;
     Some(format!("the index needs {needed} bytes for the next events, {short} are free"))
 }
 

@@ -4,17 +4,17 @@
 //! **Invariant:** what a chunk adds (places, lists, tips, keys, how far the index is) is one durable transaction, so the
 //! index always is one consistent prefix of the log.
 
-use redb::{Database, ReadableDatabase, ReadableTable, TableHandle, WriteTransaction};
-use std::path::{Path, PathBuf};
+use redb::{Database, ReadableTable, WriteTransaction};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chunk::{Chunk, Places};
-use super::directory::redb_error;
+use super::database;
+use super::directory::{Directory, redb_error};
 use super::keys::{self, KEYS_OLD, KEYS_YOUNG, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS};
 use super::keys::{TOPIC_TIPS, TYPE_POSTINGS};
 use super::postings::{self, POSTINGS_MAX};
 use super::prefix::{Prefix, Reached};
-use super::records::open_database;
 use super::stretch::Files;
 use super::wal::WalEnd;
 use crate::model::Position;
@@ -29,10 +29,10 @@ pub struct Index {
 
 impl Index {
     /// Opens the index, or makes an empty one.
-    pub fn open(path: &Path, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
-        let db = open_database(path, cache_bytes)?;
-        create_tables(&db).map_err(|error| redb_error(path, error))?;
-        Ok(Self { db, path: path.to_owned(), files })
+    pub fn open(directory: &Directory, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
+        let path = keys::index_file(&directory.path);
+        let db = database::open(directory, &path, cache_bytes, create_tables)?;
+        Ok(Self { db, path, files })
     }
 
     pub fn files(&self) -> &Files {
@@ -65,14 +65,8 @@ impl Index {
     }
 }
 
-/// A table is made by being opened for writing; a commit costs two syncs, so it is done for a new file only.
-fn create_tables(db: &Database) -> Result<(), redb::Error> {
-    let known: Vec<String> = db.begin_read()?.list_tables()?.map(|table| table.name().to_owned()).collect();
-    if known.iter().any(|name| name == META.name()) {
-        return Ok(());
-    }
-    let mut txn = db.begin_write()?;
-    txn.set_quick_repair(true);
+/// A table is made by being opened for writing.
+fn create_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(STRETCHES)?;
     for lists in [TOPIC_POSTINGS, STREAM_POSTINGS, TAG_POSTINGS, TYPE_POSTINGS] {
         txn.open_table(lists)?;
@@ -81,7 +75,7 @@ fn create_tables(db: &Database) -> Result<(), redb::Error> {
     txn.open_table(KEYS_YOUNG)?;
     txn.open_table(KEYS_OLD)?;
     txn.open_table(META)?;
-    Ok(txn.commit()?)
+    Ok(())
 }
 
 /// An entry where the chunk starts, where a segment starts, and when enough bytes have passed.

@@ -96,6 +96,11 @@ pub fn records_file(dir: &Path) -> PathBuf {
     dir.join("records.redb")
 }
 
+/// What is to become this file and is not whole yet.
+pub fn new_file(path: &Path) -> PathBuf {
+    path.with_extension("new")
+}
+
 pub fn log_dir(dir: &Path) -> PathBuf {
     dir.join("log")
 }

@@ -11,8 +11,9 @@
 mod batch;
 mod chunk;
 mod config;
+mod database;
 mod directory;
-mod faults;
+mod disk;
 mod fill;
 mod finding;
 mod group;
@@ -50,7 +51,7 @@ use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
 use self::directory::{Directory, io_error};
-use self::faults::Faults;
+use self::disk::{Disk, OsDisk};
 use self::heads::Heads;
 use self::index::Index;
 use self::log::{RedbLog, Threads};
@@ -66,36 +67,31 @@ use super::{Clock, StorageError, Store};
 /// Opens the store in a directory, or makes a new one there. Takes back from the log what the index has not
 /// reached. Fails if another process has it open, if it is of another format, or if acknowledged events are damaged.
 pub fn open(config: RedbConfig, clock: Clock) -> Result<Store, StorageError> {
-    open_with(config, clock, Faults::default())
+    open_with(config, clock, Arc::new(OsDisk))
 }
 
-fn open_with(config: RedbConfig, clock: Clock, faults: Faults) -> Result<Store, StorageError> {
-    let directory = Arc::new(Directory::open(&config.dir)?);
+fn open_with(config: RedbConfig, clock: Clock, disk: Arc<dyn Disk>) -> Result<Store, StorageError> {
+    let directory = Arc::new(Directory::open(disk, &config.dir)?);
     let records = RedbRecords::open(directory.clone(), config.records_cache_bytes)?;
-    let log = open_log(config, clock, faults, directory)?;
+    let log = open_log(config, clock, directory)?;
     Ok(Store { adapter: "redb", log: Arc::new(log), records: Arc::new(records) })
 }
 
-fn open_log(
-    config: RedbConfig,
-    clock: Clock,
-    faults: Faults,
-    directory: Arc<Directory>,
-) -> Result<RedbLog, StorageError> {
-    let files = Arc::new(Files::new(keys::log_dir(&directory.path)));
-    let index = Index::open(&keys::index_file(&directory.path), files, config.cache_bytes)?;
+fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Result<RedbLog, StorageError> {
+    let files = Arc::new(Files::new(directory.disk.clone(), keys::log_dir(&directory.path)));
+    let index = Index::open(&directory, files, config.cache_bytes)?;
     let (prefix, reached) = index.snapshot()?;
     let mut tail = Tail::new(prefix);
     let found = replay::replay(&directory, &index, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;
 
     let failed = io_error("cannot start the threads of", &directory.path);
-    let started = Segments::start(keys::log_dir(&directory.path), config.segment_bytes);
+    let started = Segments::start(directory.disk.clone(), keys::log_dir(&directory.path), config.segment_bytes);
     let (segments, segments_thread) = started.map_err(&failed)?;
-    let wal = Wal::new(found.segment, found.reached.wal.offset, segments, faults.clone());
+    let wal = Wal::new(found.segment, found.reached.wal.offset, segments);
 
     let (heads, queue_batches) = (Heads::new(tail.tips()), config.writer_queue_batches);
     let head = found.reached.position;
-    let shared = Arc::new(Shared::new(tail, head, config, faults, index, directory.clone()));
+    let shared = Arc::new(Shared::new(tail, head, config, index, directory.clone()));
     let (queue, batches) = sync_channel(queue_batches);
     let for_filler = shared.clone();
     let filler = threads::background("weir-filler", move || fill::run(&for_filler));

@@ -7,11 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use redb::{Database, ReadableDatabase, ReadableTable, Table};
 use std::ops::Bound;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
+use super::database;
 use super::directory::{Directory, io_error, redb_error};
 use super::keys::{self, RECORDS};
 use super::log::on_blocking_thread;
@@ -41,17 +42,7 @@ struct Commit {
 impl RedbRecords {
     pub fn open(directory: Arc<Directory>, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::records_file(&directory.path);
-        let db = open_database(&path, cache_bytes)?;
-        let create = || -> Result<(), redb::Error> {
-            if db.begin_read()?.list_tables()?.count() > 0 {
-                return Ok(());
-            }
-            let mut txn = db.begin_write()?;
-            txn.set_quick_repair(true);
-            txn.open_table(RECORDS)?;
-            Ok(txn.commit()?)
-        };
-        create().map_err(|error| redb_error(&path, error))?;
+        let db = database::open(&directory, &path, cache_bytes, |txn| Ok(drop(txn.open_table(RECORDS)?)))?;
         let file = Arc::new(RecordsFile { db, path, _directory: directory });
         let (queue, commits) = mpsc::channel(RECORDS_QUEUE_COMMITS);
         let for_writer = file.clone();
@@ -63,11 +54,6 @@ impl RedbRecords {
     fn close_queue(&self) {
         drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
     }
-}
-
-/// Opens a redb file of this adapter, whole or repaired.
-pub fn open_database(path: &Path, cache_bytes: usize) -> Result<Database, StorageError> {
-    redb::Builder::new().set_cache_size(cache_bytes).create(path).map_err(|error| redb_error(path, error))
 }
 
 fn join(writer: &Mutex<Option<JoinHandle<()>>>) {

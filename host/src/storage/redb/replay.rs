@@ -5,14 +5,13 @@
 
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chunk::{Group, KeyUse};
 use super::directory::{Directory, io_error};
+use super::disk::{How, read_from};
 use super::group::{self, Header};
 use super::index::Index;
 use super::keys;
@@ -43,13 +42,14 @@ pub fn replay(
     fill_bytes: usize,
 ) -> Result<Replayed, StorageError> {
     let dir = keys::log_dir(&directory.path);
-    let numbers = segments::numbers(&dir).map_err(io_error("cannot list", &dir))?;
-    let mut replay = Replay { directory, index, dir, tail, reached, bytes: vec![], base: 0, fill_bytes };
+    let numbers = segments::numbers(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
+    let (bytes, last, full) = (vec![], None, false);
+    let mut replay = Replay { directory, index, dir, tail, reached, bytes, base: 0, last, full, fill_bytes };
     let numbers = replay.check_names(numbers, segment_bytes)?;
     replay.load_first()?;
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
-    let segment = replay.cut()?;
+    let segment = replay.settle()?;
     Ok(Replayed { segment, reached: replay.reached })
 }
 
@@ -62,6 +62,11 @@ struct Replay<'a> {
     /// The segment that `reached.wal` lies in, from the offset `base` on.
     bytes: Vec<u8>,
     base: u64,
+    /// The group that was taken last, which is perhaps not durable: where it is, and its record.
+    last: Option<(WalEnd, Bytes)>,
+    /// The tail has a chunk for the index. It gets it when a later group is found, which nobody wrote before this one was
+    /// durable: the index must never hold what the log may lose.
+    full: bool,
     fill_bytes: usize,
 }
 
@@ -80,7 +85,8 @@ impl Replay<'_> {
         const FIRST: u64 = 1;
         if numbers.is_empty() && self.reached.position == 0 {
             let path = self.path(FIRST);
-            segments::create(&self.dir, &path, segment_bytes).map_err(io_error("cannot create", &path))?;
+            let created = segments::create(&*self.directory.disk, &self.dir, &path, segment_bytes);
+            created.map_err(io_error("cannot create", &path))?;
             numbers.insert(FIRST);
             return Ok(numbers);
         }
@@ -94,20 +100,15 @@ impl Replay<'_> {
     /// A segment's bytes from an offset on; what redb has is not read again.
     fn load(&self, at: WalEnd) -> Result<Vec<u8>, StorageError> {
         let path = self.path(at.segment);
-        let read = || -> std::io::Result<Vec<u8>> {
-            let mut file = File::open(&path)?;
-            file.seek(SeekFrom::Start(at.offset))?;
-            let mut bytes = Vec::with_capacity(file.metadata()?.len().saturating_sub(at.offset) as usize);
-            file.read_to_end(&mut bytes)?;
-            Ok(bytes)
-        };
-        read().map_err(io_error("cannot read", &path))
+        let file = self.directory.disk.open(&path, How::Read);
+        file.and_then(|file| read_from(&*file, at.offset)).map_err(io_error("cannot read", &path))
     }
 
     fn load_first(&mut self) -> Result<(), StorageError> {
         let at = self.reached.wal;
         let path = self.path(at.segment);
-        let length = fs::metadata(&path).map_err(io_error("cannot read", &path))?.len();
+        let length = self.directory.disk.open(&path, How::Read).and_then(|file| file.size());
+        let length = length.map_err(io_error("cannot read", &path))?;
         if at.offset > length {
             return Err(self.corrupt(at, "the segment file is shorter than what was read from it before"));
         }
@@ -131,7 +132,7 @@ impl Replay<'_> {
             return self.take(header, at).map(|()| true);
         }
         let at = WalEnd { segment: at.segment + 1, offset: 0 };
-        if !self.path(at.segment).exists() || !self.begins_with_next(at.segment)? {
+        if !self.exists(at.segment)? || !self.begins_with_next(at.segment)? {
             return Ok(false);
         }
         let next = self.load(at)?;
@@ -145,6 +146,11 @@ impl Replay<'_> {
         }
     }
 
+    fn exists(&self, segment: u64) -> Result<bool, StorageError> {
+        let path = self.path(segment);
+        self.directory.disk.exists(&path).map_err(io_error("cannot look for", &path))
+    }
+
     /// The record that goes on from where we are, if it is whole.
     fn following(&self, offset: u64) -> Option<Header> {
         group::record(self.rest(offset), self.directory.salt).filter(|header| self.is_next(header))
@@ -153,16 +159,24 @@ impl Replay<'_> {
     /// Spares reading a whole segment that was prepared and not used.
     fn begins_with_next(&self, segment: u64) -> Result<bool, StorageError> {
         let path = self.path(segment);
-        let mut start = vec![];
-        let read = File::open(&path).and_then(|file| file.take(group::HEADER_BYTES as u64).read_to_end(&mut start));
-        read.map_err(io_error("cannot read", &path))?;
+        let read = || -> io::Result<Vec<u8>> {
+            let file = self.directory.disk.open(&path, How::Read)?;
+            let mut start = vec![0; file.size()?.min(group::HEADER_BYTES as u64) as usize];
+            file.read_exact_at(&mut start, 0)?;
+            Ok(start)
+        };
+        let start = read().map_err(io_error("cannot read", &path))?;
         Ok(group::header(&start, self.directory.salt).is_some_and(|header| self.is_next(&header)))
     }
 
     fn take(&mut self, header: Header, at: WalEnd) -> Result<(), StorageError> {
+        if self.full {
+            self.fill()?;
+        }
         // A copy, so that the tail keeps this group and not the whole segment.
         let record = Bytes::copy_from_slice(&self.rest(at.offset)[..group::HEADER_BYTES + header.body_bytes]);
         let end = WalEnd { offset: at.offset + header.record_bytes() as u64, ..at };
+        self.last = Some((at, record.clone()));
         let group = Group {
             number: header.number,
             first: header.first,
@@ -179,7 +193,8 @@ impl Replay<'_> {
         }
         self.reached = Reached { position: group.last(), time_ms: group.time_ms, group: group.number, wal: end };
         self.tail.active().push(group);
-        if self.tail.advance(self.fill_bytes) { self.fill() } else { Ok(()) }
+        self.full = self.tail.advance(self.fill_bytes);
+        Ok(())
     }
 
     /// Keeps memory bounded, however much the index lacks.
@@ -256,8 +271,8 @@ impl Replay<'_> {
     fn check_segment(&self, segment: u64, window: &mut [u8]) -> Result<(), StorageError> {
         let path = self.path(segment);
         let failed = io_error("cannot read", &path);
-        let file = File::open(&path).map_err(&failed)?;
-        let length = file.metadata().map_err(&failed)?.len();
+        let file = self.directory.disk.open(&path, How::Read).map_err(&failed)?;
+        let length = file.size().map_err(&failed)?;
         for offset in (0..length).step_by(WINDOW_BYTES) {
             let bytes = window.len().min((length - offset) as usize);
             file.read_exact_at(&mut window[..bytes], offset).map_err(&failed)?;
@@ -280,19 +295,27 @@ impl Replay<'_> {
         Ok(())
     }
 
-    /// Takes away what is left of a torn record, and syncs: what was just read back was perhaps never synced.
-    fn cut(&self) -> Result<Segment, StorageError> {
+    /// Takes away what is left of a torn record, and makes the last group durable. It is written again for that: if it was
+    /// its sync that failed before, the system takes its pages for written, and another sync would say nothing of them.
+    fn settle(&self) -> Result<Segment, StorageError> {
         let at = self.reached.wal;
         let path = self.path(at.segment);
-        let segment = segments::open(&path, at.segment).map_err(io_error("cannot open", &path))?;
+        let segment =
+            segments::open(&*self.directory.disk, &path, at.segment).map_err(io_error("cannot open", &path))?;
         let rest = self.rest(at.offset);
         if group::header(rest, self.directory.salt).is_some_and(|header| header.number == self.reached.group + 1) {
             tracing::warn!(segment = %path.display(), offset = at.offset, "cut a torn group that was never acknowledged");
         }
         let zeros = [0; group::HEADER_BYTES];
         let room = rest.len().min(zeros.len());
-        let cut = segment.file.write_all_at(&zeros[..room], at.offset).and_then(|()| segment.file.sync_data());
-        cut.map_err(io_error("cannot cut the torn end of", &path))?;
+        let write = || {
+            if let Some((start, record)) = &self.last {
+                segment.file.write_all_at(record, start.offset)?;
+            }
+            segment.file.write_all_at(&zeros[..room], at.offset)?;
+            segment.file.sync_data()
+        };
+        write().map_err(io_error("cannot settle the end of", &path))?;
         Ok(segment)
     }
 }

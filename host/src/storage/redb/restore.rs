@@ -6,7 +6,8 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use super::config::RedbConfig;
-use super::directory::{Directory, io_error, sync_dir};
+use super::directory::{Directory, io_error};
+use super::disk::{Disk, OsDisk};
 use super::group;
 use super::keys;
 use crate::model::Position;
@@ -44,7 +45,7 @@ pub async fn restore(dir: &Path, from: impl Read, progress: &ProgressSink) -> Re
     let end = fill(&aside, archive::Reader::new(from)?, progress).await?;
     let rename = || -> std::io::Result<()> {
         fs::rename(&aside, dir)?;
-        sync_dir(dir.parent().unwrap_or(Path::new(".")))
+        OsDisk.sync_dir(dir.parent().unwrap_or(Path::new(".")))
     };
     rename().map_err(io_error("cannot rename", &aside))?;
     Ok(end)
@@ -108,7 +109,7 @@ struct Segments {
 
 impl Segments {
     fn create(dir: &Path) -> Result<Self, StorageError> {
-        let directory = Directory::open(dir)?;
+        let directory = Directory::open(std::sync::Arc::new(OsDisk), dir)?;
         let (dir, number) = (keys::log_dir(dir), 1);
         let file = segment(&dir, number)?;
         Ok(Self { directory, dir, file, number, offset: 0, group: 0, last: 0 })
@@ -153,7 +154,7 @@ impl Segments {
 
     fn finish(self) -> Result<(), StorageError> {
         self.sync()?;
-        sync_dir(&self.dir).map_err(io_error("cannot sync", &self.dir))
+        OsDisk.sync_dir(&self.dir).map_err(io_error("cannot sync", &self.dir))
     }
 }
 

@@ -4,23 +4,22 @@
 //! **Invariant:** a segment has its final name only when its bytes are on disk, and the directory is synced after it.
 
 use std::collections::BTreeSet;
-use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
-use super::directory::sync_dir;
+use super::disk::{Disk, DiskFile, FileRef, How};
 use super::keys;
 use super::threads;
-use super::wal::{Segment, extend};
+use super::wal::Segment;
 
 /// What the thread is asked for.
 enum Request {
     Prepare(u64),
     /// Nothing is written behind so many bytes of this file any more.
-    Cut(File, u64),
+    Cut(FileRef, u64),
 }
 
 /// The writer's end: asks for the next segment early, takes it late.
@@ -32,14 +31,14 @@ pub struct Segments {
 
 impl Segments {
     /// Starts the thread. It ends when this is dropped.
-    pub fn start(dir: PathBuf, bytes: u64) -> io::Result<(Self, JoinHandle<()>)> {
+    pub fn start(disk: Arc<dyn Disk>, dir: PathBuf, bytes: u64) -> io::Result<(Self, JoinHandle<()>)> {
         let (requests, asked) = channel();
         let (answers, ready) = channel();
         let thread = threads::background("weir-segments", move || {
             for request in asked {
                 match request {
-                    Request::Prepare(number) => drop(answers.send(prepare(&dir, number, bytes))),
-                    Request::Cut(file, length) => cut(&file, length),
+                    Request::Prepare(number) => drop(answers.send(prepare(&*disk, &dir, number, bytes))),
+                    Request::Cut(file, length) => cut(&*file, length),
                 }
             }
         })?;
@@ -54,47 +53,56 @@ impl Segments {
     }
 
     /// Has a full segment cut to what was written of it.
-    pub fn cut(&self, file: File, length: u64) {
+    pub fn cut(&self, file: FileRef, length: u64) {
         // The thread is gone only when the store is being closed.
         let _ = self.requests.send(Request::Cut(file, length));
     }
 
-    /// Takes the segment that was asked for. After a failure the next call asks again.
+    /// Takes the segment that was asked for. One that could not be made a while ago is tried again now.
     pub fn take(&mut self, number: u64) -> io::Result<Segment> {
+        let early = self.asked;
+        match self.await_ready(number) {
+            Err(_) if early => self.await_ready(number),
+            ready => ready,
+        }
+    }
+
+    fn await_ready(&mut self, number: u64) -> io::Result<Segment> {
         self.ask(number);
         self.asked = false;
         self.ready.recv().unwrap_or_else(|_| Err(io::Error::other("the thread that prepares segments is gone")))
     }
 }
 
-fn prepare(dir: &Path, number: u64, bytes: u64) -> io::Result<Segment> {
+fn prepare(disk: &dyn Disk, dir: &Path, number: u64, bytes: u64) -> io::Result<Segment> {
     let path = keys::segment_file(dir, number);
-    // One that was made before the last stop is as good as new.
-    if !path.exists() {
-        create(dir, &path, bytes)?;
+    match disk.exists(&path)? {
+        // One that was made before the last stop is as good as new; its name is perhaps not durable.
+        true => disk.sync_dir(dir)?,
+        false => create(disk, dir, &path, bytes)?,
     }
-    open(&path, number)
+    open(disk, &path, number)
 }
 
 /// What is left over costs room, not correctness.
-fn cut(file: &File, length: u64) {
+fn cut(file: &dyn DiskFile, length: u64) {
     if let Err(error) = file.set_len(length) {
         tracing::warn!(%error, "could not cut a full log segment to its size");
     }
 }
 
-pub fn open(path: &Path, number: u64) -> io::Result<Segment> {
-    let file = OpenOptions::new().read(true).write(true).open(path)?;
-    let bytes = file.metadata()?.len();
+pub fn open(disk: &dyn Disk, path: &Path, number: u64) -> io::Result<Segment> {
+    let file = disk.open(path, How::Write)?;
+    let bytes = file.size()?;
     Ok(Segment { number, file, bytes })
 }
 
 /// Makes a zeroed file under another name first.
-pub fn create(dir: &Path, path: &Path, bytes: u64) -> io::Result<()> {
+pub fn create(disk: &dyn Disk, dir: &Path, path: &Path, bytes: u64) -> io::Result<()> {
     const ZEROS: &[u8] = &[0; 256 << 10];
-    let aside = dir.join("prepared.new");
-    let file = OpenOptions::new().create(true).truncate(true).write(true).open(&aside)?;
-    extend(&file, bytes)?;
+    let aside = keys::new_file(&dir.join("prepared"));
+    let file = disk.open(&aside, How::Empty)?;
+    file.allocate(bytes)?;
     let mut at = 0;
     while at < bytes {
         let piece = ZEROS.len().min((bytes - at) as usize);
@@ -102,15 +110,11 @@ pub fn create(dir: &Path, path: &Path, bytes: u64) -> io::Result<()> {
         at += piece as u64;
     }
     file.sync_all()?;
-    fs::rename(&aside, path)?;
-    sync_dir(dir)
+    disk.rename(&aside, path)?;
+    disk.sync_dir(dir)
 }
 
 /// The numbers of the segments that are there.
-pub fn numbers(dir: &Path) -> io::Result<BTreeSet<u64>> {
-    let mut numbers = BTreeSet::new();
-    for entry in fs::read_dir(dir)? {
-        numbers.extend(keys::segment_number(&entry?.path()));
-    }
-    Ok(numbers)
+pub fn numbers(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeSet<u64>> {
+    Ok(disk.list(dir)?.iter().filter_map(|path| keys::segment_number(path)).collect())
 }

@@ -7,7 +7,6 @@ use tokio::sync::watch;
 use super::chunk::KeyUse;
 use super::config::RedbConfig;
 use super::directory::Directory;
-use super::faults::Faults;
 use super::index::Index;
 use super::tail::Tail;
 use crate::model::{Filter, Position, StreamName, TopicName, Version};
@@ -21,7 +20,6 @@ pub struct Shared {
     pub room: Condvar,
     pub head: watch::Sender<Position>,
     pub config: RedbConfig,
-    pub faults: Faults,
     /// Why the log stopped by itself; set once, for ever.
     failure: OnceLock<String>,
     closing: AtomicBool,
@@ -39,21 +37,13 @@ pub struct State {
 }
 
 impl Shared {
-    pub fn new(
-        tail: Tail,
-        head: Position,
-        config: RedbConfig,
-        faults: Faults,
-        index: Index,
-        directory: Arc<Directory>,
-    ) -> Self {
+    pub fn new(tail: Tail, head: Position, config: RedbConfig, index: Index, directory: Arc<Directory>) -> Self {
         Self {
             state: Mutex::new(State { tail, fill_full: None }),
             work: Condvar::new(),
             room: Condvar::new(),
             head: watch::Sender::new(head),
             config,
-            faults,
             failure: OnceLock::new(),
             closing: AtomicBool::new(false),
             draining: AtomicBool::new(false),

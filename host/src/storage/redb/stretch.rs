@@ -4,13 +4,12 @@
 //! reader's business; here an event is found by its length and its position alone.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::disk::{Disk, DiskFile, FileRef, How};
 use super::group;
 use super::keys;
 use super::wal::WalEnd;
@@ -20,25 +19,26 @@ use crate::storage::codec::{self, Damage, EVENT_FORMAT};
 
 /// The log's files, open to be read.
 pub struct Files {
+    disk: Arc<dyn Disk>,
     pub dir: PathBuf,
-    open: Mutex<HashMap<u64, Arc<File>>>,
+    open: Mutex<HashMap<u64, FileRef>>,
 }
 
 impl Files {
-    pub fn new(dir: PathBuf) -> Self {
-        Self { dir, open: Mutex::default() }
+    pub fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
+        Self { disk, dir, open: Mutex::default() }
     }
 
     pub fn path(&self, segment: u64) -> PathBuf {
         keys::segment_file(&self.dir, segment)
     }
 
-    fn get(&self, segment: u64) -> io::Result<Arc<File>> {
+    fn get(&self, segment: u64) -> io::Result<FileRef> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(file) = open.get(&segment) {
             return Ok(file.clone());
         }
-        let file = Arc::new(File::open(self.path(segment))?);
+        let file = self.disk.open(&self.path(segment), How::Read)?;
         if open.len() >= SEGMENT_FILES_OPEN {
             // Any one: who reads it still holds it.
             let gone = open.keys().next().copied();
@@ -77,9 +77,9 @@ impl Stretch {
         bytes: Option<u64>,
     ) -> Result<Self, StretchError> {
         let file = files.get(at.segment).map_err(StretchError::Io)?;
-        let length = file.metadata().map_err(StretchError::Io)?.len();
+        let length = file.size().map_err(StretchError::Io)?;
         let mut window =
-            Window { file: &file, start: at.offset, left: length.saturating_sub(at.offset), bytes: vec![] };
+            Window { file: &*file, start: at.offset, left: length.saturating_sub(at.offset), bytes: vec![] };
         window.grow(bytes.unwrap_or(STRETCH_BYTES))?;
         let mut events = Vec::with_capacity((positions.end - positions.start).min(STRETCH_BYTES) as usize);
         let mut here = 0;
@@ -100,7 +100,7 @@ impl Stretch {
 
 /// A piece of a file that grows while it is walked.
 struct Window<'f> {
-    file: &'f File,
+    file: &'f dyn DiskFile,
     start: u64,
     /// Bytes of the file that were not read yet: what a damaged length can ask for at most.
     left: u64,
@@ -113,7 +113,7 @@ impl Window<'_> {
             // A full segment is cut to what was written of it, and that may have been just now.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {
                 let read = self.start + self.bytes.len() as u64;
-                self.left = self.file.metadata().map_err(StretchError::Io)?.len().saturating_sub(read);
+                self.left = self.file.size().map_err(StretchError::Io)?.saturating_sub(read);
                 self.read(by)
             }
             done => done,
@@ -168,5 +168,20 @@ impl Window<'_> {
             return Ok(here + group::HEADER_BYTES);
         }
         Err(Damage("neither an event nor a group where the index says one").into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_file_that_is_cut_while_it_is_looked_at_the_rest_is_read() {
+        let file = tempfile::tempfile().expect("a file");
+        DiskFile::write_all_at(&file, &[7; 100], 0).expect("writes");
+        // As its length was before it was cut.
+        let mut window = Window { file: &file, start: 20, left: 500, bytes: vec![] };
+        assert!(window.hold(60).is_ok_and(|()| window.bytes == [7; 80]));
+        assert!(matches!(window.hold(81), Err(StretchError::Damage(_))));
     }
 }

@@ -10,13 +10,14 @@ use std::hash::{Hash as _, Hasher};
 use std::path::Path;
 use std::sync::Arc;
 
+use super::database;
 use super::directory::{Directory, io_error, redb_error};
+use super::disk::OsDisk;
 use super::group::{self, Header, Salt};
 use super::index::Index;
 use super::keys;
 use super::prefix::{Prefix, StretchRows};
 use super::reader::Reader;
-use super::records::open_database;
 use super::stretch::Files;
 use super::wal::WalEnd;
 use crate::model::{Position, TopicName};
@@ -32,9 +33,9 @@ pub fn verify(dir: &Path, progress: &ProgressSink) -> Result<Verified, StorageEr
         let what = format!("there is no store in {}", dir.display());
         return Err(StorageError::Io { what, detail: "it has no FORMAT file".into() });
     }
-    let directory = Directory::open(dir)?;
-    let files = Arc::new(Files::new(keys::log_dir(dir)));
-    let mut verified = match open_index(dir, &files) {
+    let directory = Directory::open(Arc::new(OsDisk), dir)?;
+    let files = Arc::new(Files::new(directory.disk.clone(), keys::log_dir(dir)));
+    let mut verified = match open_index(&directory, &files) {
         // The snapshot is good only as long as the index is open.
         Ok((_index, prefix)) => walk(&files, directory.salt, Some(&prefix), None, progress)?,
         Err(damaged) => {
@@ -44,25 +45,25 @@ pub fn verify(dir: &Path, progress: &ProgressSink) -> Result<Verified, StorageEr
         }
     };
     for file in [keys::index_file(dir), keys::records_file(dir)] {
-        let damage = verified.damage.take().or_else(|| pages(&file).err());
+        let damage = verified.damage.take().or_else(|| pages(&directory, &file).err());
         verified.damage = damage;
     }
     Ok(verified)
 }
 
-fn open_index(dir: &Path, files: &Arc<Files>) -> Result<(Index, Prefix), Damaged> {
-    let path = keys::index_file(dir);
+fn open_index(directory: &Directory, files: &Arc<Files>) -> Result<(Index, Prefix), Damaged> {
+    let path = keys::index_file(&directory.path);
     guarded(&path, || {
-        let index = Index::open(&path, files.clone(), 0)?;
+        let index = Index::open(directory, files.clone(), 0)?;
         let (prefix, _) = index.snapshot()?;
         Ok((index, prefix))
     })
 }
 
 /// redb's own checksums of its pages.
-fn pages(path: &Path) -> Result<(), Damaged> {
+fn pages(directory: &Directory, path: &Path) -> Result<(), Damaged> {
     let sound = guarded(path, || {
-        let mut db = open_database(path, 0)?;
+        let mut db = database::open(directory, path, 0, |_| Ok(()))?;
         db.check_integrity().map_err(|error| redb_error(path, redb::Error::from(error)))
     })?;
     let detail = "its pages were damaged; redb repaired what it could".to_owned();

@@ -3,11 +3,9 @@
 //! Segments are preallocated and zeroed before they are used (see `segments.rs`), so that a sync has no file size or
 //! extent to write. **Invariant:** `write` answers after `fdatasync`; after a failure nothing is written any more.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
 
-use super::faults::{Faults, Step};
+use super::disk::FileRef;
 use super::segments::Segments;
 
 /// A place between two records: where the next group goes, if it fits.
@@ -20,7 +18,7 @@ pub struct WalEnd {
 /// One open segment file.
 pub struct Segment {
     pub number: u64,
-    pub file: File,
+    pub file: FileRef,
     pub bytes: u64,
 }
 
@@ -28,18 +26,16 @@ pub struct Wal {
     current: Segment,
     offset: u64,
     segments: Segments,
-    faults: Faults,
 }
 
 impl Wal {
-    pub fn new(current: Segment, offset: u64, mut segments: Segments, faults: Faults) -> Self {
+    pub fn new(current: Segment, offset: u64, mut segments: Segments) -> Self {
         segments.ask(current.number + 1);
-        Self { current, offset, segments, faults }
+        Self { current, offset, segments }
     }
 
     /// Makes sure that a record of this size has a place. Nothing of it is written yet, so a failure costs nothing.
     pub fn reserve(&mut self, bytes: usize) -> io::Result<()> {
-        self.faults.meet(Step::Reserve)?;
         let bytes = bytes as u64;
         if self.offset > 0 && self.offset + bytes > self.current.bytes {
             let next = self.segments.take(self.current.number + 1)?;
@@ -49,7 +45,7 @@ impl Wal {
             self.segments.ask(self.current.number + 1);
         }
         if self.offset + bytes > self.current.bytes {
-            extend(&self.current.file, self.offset + bytes)?;
+            self.current.file.allocate(self.offset + bytes)?;
             self.current.bytes = self.offset + bytes;
         }
         Ok(())
@@ -62,20 +58,9 @@ impl Wal {
 
     /// Writes a record that `reserve` made room for, and answers where the next one starts.
     pub fn write(&mut self, record: &[u8]) -> io::Result<WalEnd> {
-        self.faults.meet(Step::Write)?;
         self.current.file.write_all_at(record, self.offset)?;
-        self.faults.meet(Step::Sync)?;
         self.current.file.sync_data()?;
         self.offset += record.len() as u64;
         Ok(self.end())
-    }
-}
-
-/// Gives a file its room on disk, so that a full disk is met here and not halfway through a record.
-pub fn extend(file: &File, bytes: u64) -> io::Result<()> {
-    match rustix::fs::fallocate(file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
-        // Not every file system can; there a full disk is met by whoever writes.
-        Err(rustix::io::Errno::OPNOTSUPP) => file.set_len(bytes),
-        done => Ok(done?),
     }
 }

@@ -19,7 +19,8 @@ async fn sample(dir: &Path, groups: u64) -> (PathBuf, Vec<std::ops::Range<usize>
     }
     drop(store);
     let segment = keys::segment_file(&keys::log_dir(dir), 1);
-    let (bytes, salt) = (fs::read(&segment).expect("readable"), Directory::open(dir).expect("opens").salt);
+    let (bytes, salt) =
+        (fs::read(&segment).expect("readable"), Directory::open(Arc::new(OsDisk), dir).expect("opens").salt);
     let mut records = vec![];
     let mut at = 0;
     while let Some(header) = group::record(&bytes[at..], salt) {

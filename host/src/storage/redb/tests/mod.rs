@@ -12,7 +12,10 @@ mod tiny {
 
 mod damage;
 mod disk;
+mod power;
+
 mod reopening;
+mod sim;
 mod verifying;
 
 use std::path::Path;
@@ -26,6 +29,13 @@ fn tiny(config: &mut RedbConfig) {
     config.tail_fill_bytes = 16 << 10;
     config.tail_bytes_max = 256 << 10;
     config.group_bytes_max = 8 << 10;
+}
+
+/// Segments that are full after a few groups, and groups that are bigger than a segment.
+fn small_segments(config: &mut RedbConfig) {
+    tiny(config);
+    config.segment_bytes = 8 << 10;
+    config.group_bytes_max = 2 << 10;
 }
 
 fn config(dir: &Path, tune: fn(&mut RedbConfig)) -> RedbConfig {
@@ -54,26 +64,12 @@ fn open_at(dir: &Path, tune: fn(&mut RedbConfig)) -> Result<Store, StorageError>
     open(config(dir, tune), crate::storage::contract::ticking())
 }
 
-fn open_faulty(dir: &Path, tune: fn(&mut RedbConfig)) -> (Store, Faults) {
-    let faults = Faults::default();
-    let clock = crate::storage::contract::ticking();
-    (open_with(config(dir, tune), clock, faults.clone()).expect("opens"), faults)
+fn open_on(disk: &sim::SimDisk, tune: fn(&mut RedbConfig)) -> Result<Store, StorageError> {
+    open_with(config(Path::new("/sim/store"), tune), crate::storage::contract::ticking(), Arc::new(disk.clone()))
 }
 
 /// A clock that stands still until the test moves it.
 fn standing(now: &Arc<AtomicU64>) -> Clock {
     let now = now.clone();
     Arc::new(move || now.load(std::sync::atomic::Ordering::Relaxed))
-}
-
-fn copy_dir(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).expect("a directory");
-    for entry in std::fs::read_dir(from).expect("a directory") {
-        let path = entry.expect("an entry").path();
-        let target = to.join(path.file_name().expect("a name"));
-        match path.is_dir() {
-            true => copy_dir(&path, &target),
-            false => drop(std::fs::copy(&path, &target).expect("copies")),
-        }
-    }
 }

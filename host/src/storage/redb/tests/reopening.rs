@@ -4,6 +4,7 @@ use std::fs;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use super::sim::SimDisk;
 use super::*;
 use crate::model::{Condition, Expected, Filter, NewEvent, Read, Scope};
 use crate::storage::contract::{
@@ -78,38 +79,33 @@ async fn same_pages(store: &Store, oracle: &Store, mut read: Read, seed: u64) {
     }
 }
 
-/// The directory is copied while the writer stands before a sync and the filler before a transaction: what a crash at
-/// that moment would leave, with a group written and not synced.
+/// What a power loss would leave, tried at many moments of a store that is busy all the time.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_copy_of_the_directory_at_any_moment_has_all_that_was_acknowledged() {
-    let dir = tempfile::tempdir().expect("a directory");
-    let (store, faults) = open_faulty(dir.path(), tiny);
+async fn after_a_power_loss_at_any_moment_all_that_was_acknowledged_is_there() {
+    let disk = SimDisk::new(1);
+    let store = open_on(&disk, tiny).expect("opens");
     let acknowledged = Arc::new(AtomicU64::new(0));
     let (log, seen) = (store.log.clone(), acknowledged.clone());
     let appender = tokio::spawn(async move {
         while let Ok(appended) = log.append(batch(vec![event("t", "s", vec![b'x'; 700]), event("t", "", "y")])).await {
             seen.store(appended.places[1].position, Ordering::Release);
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     });
-    for round in 0..8 {
-        tokio::time::sleep(Duration::from_millis(40 + round * 7)).await;
-        let copy = tempfile::tempdir().expect("a directory");
-        let promised = {
-            let _gate = faults.gate.lock().expect("not poisoned");
-            std::thread::sleep(Duration::from_millis(100));
-            copy_dir(dir.path(), copy.path());
-            acknowledged.load(Ordering::Acquire)
-        };
-        let reopened = open_at(copy.path(), tiny).expect("opens");
+    for round in 0..24 {
+        tokio::time::sleep(Duration::from_millis(5 + round)).await;
+        let promised = acknowledged.load(Ordering::Acquire);
+        let lost = disk.after_power_loss(round);
+        let allowed = acknowledged.load(Ordering::Acquire) + 2;
+        let reopened = open_on(&lost, tiny).expect("opens");
         let head = *reopened.log.head().borrow();
-        assert!(promised > 0 && head >= promised && head <= promised + 2, "{promised} were promised, {head} are there");
+        assert!(head >= promised && head <= allowed, "{promised} were promised, {allowed} sent, {head} are there");
         let events = read_all(&*reopened.log, forward(Scope::Store, 1)).await;
         assert!(events.iter().map(|event| event.position).eq(1..=head));
-        assert_eq!(
-            reopened.log.append(batch(vec![event("t", "s", "next")])).await.expect("appends").places[0].position,
-            head + 1
-        );
+        let next = reopened.log.append(batch(vec![event("t", "s", "next")])).await.expect("appends").places[0];
+        assert_eq!(next.position, head + 1);
     }
+    assert!(acknowledged.load(Ordering::Acquire) > 0);
     store.log.close().await;
     appender.await.expect("no panic");
 }
@@ -128,7 +124,7 @@ async fn segments_hold_the_events_for_good_and_an_index_that_is_gone_is_made_ane
             last = store.log.append(Batch { key, ..batch(wanted) }).await.expect("appends").places[0].position;
         }
     }
-    let numbers = segments::numbers(&keys::log_dir(dir.path())).expect("lists");
+    let numbers = segments::numbers(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
     assert!(numbers.len() > 20 && numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
     for _ in 0..2 {
         let store = open_at(dir.path(), tiny).expect("opens");

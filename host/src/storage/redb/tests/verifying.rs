@@ -25,9 +25,9 @@ async fn sample(dir: &Path, seed: u64) {
 
 /// The segments' files, and where in them each event's bytes or a group's header lie, with the position that they concern.
 fn live_bytes(dir: &Path) -> Vec<(PathBuf, Range<usize>, u64)> {
-    let salt = Directory::open(dir).expect("opens").salt;
+    let salt = Directory::open(Arc::new(OsDisk), dir).expect("opens").salt;
     let mut live = vec![];
-    for number in segments::numbers(&keys::log_dir(dir)).expect("lists") {
+    for number in segments::numbers(&OsDisk, &keys::log_dir(dir)).expect("lists") {
         let path = keys::segment_file(&keys::log_dir(dir), number);
         let (bytes, mut at) = (fs::read(&path).expect("readable"), 0);
         while let Some(header) = group::record(&bytes[at..], salt) {
@@ -85,7 +85,7 @@ async fn each_of_a_thousand_flipped_bytes_is_found_with_its_position() {
 async fn an_event_that_was_changed_together_with_its_checksums_is_found() {
     let dir = tempfile::tempdir().expect("a directory");
     sample(dir.path(), 3).await;
-    let salt = Directory::open(dir.path()).expect("opens").salt;
+    let salt = Directory::open(Arc::new(OsDisk), dir.path()).expect("opens").salt;
     let path = keys::segment_file(&keys::log_dir(dir.path()), 1);
     let mut bytes = fs::read(&path).expect("readable");
     let header = group::record(&bytes, salt).expect("a group");
@@ -106,7 +106,7 @@ async fn a_lost_segment_a_cut_end_and_a_wrong_index_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     sample(dir.path(), 4).await;
     let sound = looked_at(dir.path());
-    let segments = segments::numbers(&keys::log_dir(dir.path())).expect("lists");
+    let segments = segments::numbers(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
     for number in segments.iter().take(segments.len() - 1) {
         let path = keys::segment_file(&keys::log_dir(dir.path()), *number);
         let aside = path.with_extension("aside");
