@@ -16,8 +16,6 @@ use std::sync::Arc;
 pub enum How {
     Read,
     Write,
-    /// Made if it is missing.
-    Create,
     /// Made if it is missing, and emptied.
     Empty,
 }
@@ -45,8 +43,7 @@ pub trait Disk: Send + Sync + 'static {
     /// The paths of what is in a directory.
     fn list(&self, dir: &Path) -> io::Result<Vec<PathBuf>>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
-    fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Makes created, renamed and removed names in a directory durable.
+    /// Makes the names in a directory durable.
     fn sync_dir(&self, dir: &Path) -> io::Result<()>;
     /// What anybody may still write where this directory lies.
     fn free_bytes(&self, dir: &Path) -> io::Result<u64>;
@@ -100,7 +97,7 @@ impl Disk for OsDisk {
     fn open(&self, path: &Path, how: How) -> io::Result<FileRef> {
         let mut options = OpenOptions::new();
         options.read(true).write(how != How::Read);
-        options.create(matches!(how, How::Create | How::Empty)).truncate(how == How::Empty);
+        options.create(how == How::Empty).truncate(how == How::Empty);
         Ok(Arc::new(options.open(path)?))
     }
 
@@ -125,10 +122,6 @@ impl Disk for OsDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         fs::rename(from, to)
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        fs::remove_file(path)
     }
 
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {

@@ -84,10 +84,10 @@ fn prepare(disk: &dyn Disk, dir: &Path, number: u64, bytes: u64) -> io::Result<S
     open(disk, &path, number)
 }
 
-/// What is left over costs room, not correctness.
-fn cut(file: &dyn DiskFile, length: u64) {
+/// Takes away what nothing is written in. What is left over costs room, not correctness.
+pub fn cut(file: &dyn DiskFile, length: u64) {
     if let Err(error) = file.set_len(length) {
-        tracing::warn!(%error, "could not cut a full log segment to its size");
+        tracing::warn!(%error, "could not cut a log segment to its size");
     }
 }
 
@@ -102,14 +102,18 @@ pub fn create(disk: &dyn Disk, dir: &Path, path: &Path, bytes: u64) -> io::Resul
     const ZEROS: &[u8] = &[0; 256 << 10];
     let aside = keys::new_file(&dir.join("prepared"));
     let file = disk.open(&aside, How::Empty)?;
-    file.allocate(bytes)?;
-    let mut at = 0;
-    while at < bytes {
-        let piece = ZEROS.len().min((bytes - at) as usize);
-        file.write_all_at(&ZEROS[..piece], at)?;
-        at += piece as u64;
-    }
-    file.sync_all()?;
+    let zero = || -> io::Result<()> {
+        file.allocate(bytes)?;
+        let mut at = 0;
+        while at < bytes {
+            let piece = ZEROS.len().min((bytes - at) as usize);
+            file.write_all_at(&ZEROS[..piece], at)?;
+            at += piece as u64;
+        }
+        file.sync_all()
+    };
+    // What came of it would else keep the room that others may still find on a full disk.
+    zero().inspect_err(|_| cut(&*file, 0))?;
     disk.rename(&aside, path)?;
     disk.sync_dir(dir)
 }

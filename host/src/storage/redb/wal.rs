@@ -6,7 +6,7 @@
 use std::io;
 
 use super::disk::FileRef;
-use super::segments::Segments;
+use super::segments::{Segments, cut};
 
 /// A place between two records: where the next group goes, if it fits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,7 +45,9 @@ impl Wal {
             self.segments.ask(self.current.number + 1);
         }
         if self.offset + bytes > self.current.bytes {
-            self.current.file.allocate(self.offset + bytes)?;
+            let file = &self.current.file;
+            // A part of it may have been given.
+            file.allocate(self.offset + bytes).inspect_err(|_| cut(&**file, self.current.bytes))?;
             self.current.bytes = self.offset + bytes;
         }
         Ok(())

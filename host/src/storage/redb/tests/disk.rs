@@ -86,6 +86,19 @@ async fn a_full_disk_refuses_a_group_and_the_log_goes_on_after_it() {
     assert_eq!(store.log.failure(), None);
 }
 
+#[tokio::test]
+async fn a_segment_that_could_not_be_made_takes_no_room() {
+    let disk = SimDisk::new(1);
+    let store = open_on(&disk, log_only).expect("opens");
+    std::thread::sleep(Duration::from_millis(200));
+    for size in [100 << 10, 60 << 10, 60 << 10] {
+        disk.leave_room(30 << 10, false);
+        let _ = store.log.append(batch(vec![event("t", "s", vec![b'x'; size])])).await;
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(disk.free_bytes(Path::new("/sim")).expect("known") >= 30 << 10, "{size}");
+    }
+}
+
 /// The next segment is made early. Why that failed then says nothing about now.
 #[tokio::test]
 async fn a_batch_is_not_refused_for_a_disk_that_was_full_before() {

@@ -38,6 +38,12 @@ fn small_segments(config: &mut RedbConfig) {
     config.group_bytes_max = 2 << 10;
 }
 
+/// Every group goes into the index by itself.
+fn at_once(config: &mut RedbConfig) {
+    tiny(config);
+    config.tail_fill_bytes = 1;
+}
+
 fn config(dir: &Path, tune: fn(&mut RedbConfig)) -> RedbConfig {
     let mut config = RedbConfig { dir: dir.to_owned(), ..RedbConfig::default() };
     tune(&mut config);

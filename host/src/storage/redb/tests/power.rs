@@ -77,7 +77,6 @@ async fn a_group_whose_sync_failed_is_durable_once_it_is_seen() {
 /// A group that was written and not synced is found when the store is opened again, and moves into the index at once.
 #[tokio::test]
 async fn the_index_never_holds_a_group_that_the_log_may_lose() {
-    let at_once = |config: &mut RedbConfig| (tiny(config), config.tail_fill_bytes = 1).0;
     for after in 0..80 {
         let disk = SimDisk::new(after);
         let store = open_on(&disk, at_once).expect("opens");

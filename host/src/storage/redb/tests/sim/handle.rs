@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, ErrorKind};
 
 use super::names::Inode;
-use super::plan::broken;
+use super::plan::{broken, full};
 use super::{Op, Owner, SimDisk};
 use crate::storage::contract::dice::Dice;
 use crate::storage::redb::disk::DiskFile;
@@ -56,7 +56,7 @@ impl DiskFile for Handle {
         let cut = matches!(met, Ok(true)) || (worked && state.stopped.is_some());
         let bytes = if cut { &bytes[..short] } else { bytes };
         if met.is_ok() || cut {
-            state.room_for(self.inode, at + bytes.len())?;
+            state.room_for(self.inode, at + bytes.len()).map_err(|_| full())?;
             state.content(self.inode).write(bytes, at);
         }
         if met? { Err(broken()) } else { Ok(()) }
@@ -65,17 +65,18 @@ impl DiskFile for Handle {
     fn allocate(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.meet(self.boot, Op::Allocate, self.owner)?;
-        state.room_for(self.inode, bytes as usize)?;
+        let room = state.room_for(self.inode, bytes as usize);
         let content = state.content(self.inode);
-        let len = content.len().max(bytes as usize);
+        // What there is is taken, as real file systems do, even if it is not enough.
+        let len = content.len().max(room.err().unwrap_or(bytes as usize));
         content.set_len(len);
-        Ok(())
+        room.map_err(|_| full())
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
         let mut state = self.disk.state();
         state.meet(self.boot, Op::SetLen, self.owner)?;
-        state.room_for(self.inode, bytes as usize)?;
+        state.room_for(self.inode, bytes as usize).map_err(|_| full())?;
         state.content(self.inode).set_len(bytes as usize);
         Ok(())
     }

@@ -95,10 +95,6 @@ impl SimDisk {
         self.state().met
     }
 
-    pub fn is_stopped(&self) -> bool {
-        self.state().stopped.is_some()
-    }
-
     /// From now on, files may grow by so many bytes together.
     pub fn leave_room(&self, bytes: u64, free_lies: bool) {
         let mut state = self.state();
@@ -207,10 +203,15 @@ impl State {
         Ok(inode)
     }
 
-    fn room_for(&self, inode: Inode, len: usize) -> io::Result<()> {
-        let Node::File(content) = &self.inodes[inode] else { return Ok(()) };
-        let more = len.saturating_sub(content.len()) as u64;
-        if more > 0 && self.used() + more > self.room { Err(full()) } else { Ok(()) }
+    /// Whether a file may be so long; if not, how long it may be.
+    fn room_for(&mut self, inode: Inode, len: usize) -> Result<(), usize> {
+        let known = self.content(inode).len();
+        let left = self.room.saturating_sub(self.used()) as usize;
+        if len <= known || len - known <= left {
+            return Ok(());
+        }
+        self.met += 1;
+        Err(known + left)
     }
 }
 
@@ -226,7 +227,7 @@ impl Disk for SimDisk {
     fn open(&self, path: &Path, how: How) -> io::Result<FileRef> {
         let mut state = self.state();
         let (boot, owner, known) = (state.boot, Owner::of(path), state.find(path));
-        let makes = known.is_none() && matches!(how, How::Create | How::Empty);
+        let makes = known.is_none() && how == How::Empty;
         state.meet(boot, if makes { Op::Name } else { Op::Look }, owner)?;
         let inode = match known {
             Some(inode) => inode,
@@ -241,10 +242,11 @@ impl Disk for SimDisk {
     }
 
     fn lock(&self, path: &Path) -> Result<FileRef, TryLockError> {
-        let file = self.open(path, How::Create).map_err(TryLockError::Error)?;
-        drop(file);
+        if !self.exists(path).map_err(TryLockError::Error)? {
+            drop(self.open(path, How::Empty).map_err(TryLockError::Error)?);
+        }
         let mut state = self.state();
-        let inode = state.find(path).expect("it was just opened");
+        let inode = state.find(path).expect("it was just made");
         if !state.locked.insert(inode) {
             return Err(TryLockError::WouldBlock);
         }
@@ -283,14 +285,6 @@ impl Disk for SimDisk {
         let boot = state.boot;
         state.meet(boot, Op::Name, Owner::of(from))?;
         let known = state.names(parent(from))?.rename(name(from), name(to));
-        if known { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
-    }
-
-    fn remove(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.state();
-        let boot = state.boot;
-        state.meet(boot, Op::Name, Owner::of(path))?;
-        let known = state.names(parent(path))?.remove(name(path));
         if known { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
     }
 

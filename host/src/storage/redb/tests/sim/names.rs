@@ -17,7 +17,6 @@ pub struct Names {
 #[derive(Clone)]
 enum Change {
     Put(String, Inode),
-    Remove(String),
     Rename(String, String, Inode),
 }
 
@@ -25,7 +24,6 @@ impl Change {
     fn apply(self, names: &mut BTreeMap<String, Inode>) {
         match self {
             Change::Put(name, inode) => drop(names.insert(name, inode)),
-            Change::Remove(name) => drop(names.remove(&name)),
             Change::Rename(from, to, inode) => {
                 names.remove(&from);
                 names.insert(to, inode);
@@ -45,14 +43,6 @@ impl Names {
     }
 
     /// Answers whether the name was there.
-    pub fn remove(&mut self, name: &str) -> bool {
-        let known = self.seen.contains_key(name);
-        if known {
-            self.change(Change::Remove(name.into()));
-        }
-        known
-    }
-
     pub fn rename(&mut self, from: &str, to: &str) -> bool {
         let inode = self.seen.get(from).copied();
         if let Some(inode) = inode {
