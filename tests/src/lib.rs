@@ -5,10 +5,12 @@ mod client;
 mod receiver;
 pub mod scenarios;
 mod server;
+mod small_disk;
 
 pub use client::{Answer, Client};
 pub use receiver::{Receiver, Reply};
 pub use server::{ServerOptions, TestServer};
+pub use small_disk::SmallDisk;
 
 use std::time::{Duration, Instant};
 

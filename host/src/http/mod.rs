@@ -5,6 +5,7 @@ mod body;
 mod consumers;
 mod event_body;
 mod event_json;
+pub(crate) mod fuzzing;
 mod metrics;
 mod operations;
 mod problem;

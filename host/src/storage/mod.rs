@@ -7,6 +7,7 @@
 mod codec;
 #[doc(hidden)]
 pub mod contract;
+pub(crate) mod fuzzing;
 pub mod memory;
 mod page;
 pub mod redb;

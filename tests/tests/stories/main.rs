@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod delivery;
 mod floors;
+mod full_disk;
 mod hostile;
 mod languages;
 mod plugins;
@@ -22,5 +23,5 @@ async fn server() -> TestServer {
 }
 
 fn options() -> ServerOptions {
-    ServerOptions { program: env!("CARGO_BIN_EXE_weir-under-test").into(), args: Vec::new() }
+    ServerOptions { program: env!("CARGO_BIN_EXE_weir-under-test").into(), ..ServerOptions::default() }
 }
