@@ -6,6 +6,8 @@ pub mod cli;
 pub mod config;
 pub mod delivery;
 pub mod engine;
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 pub mod model;
 pub mod plugin;

@@ -6,11 +6,13 @@ mod follower;
 mod receiver;
 pub mod scenarios;
 mod server;
+mod small_disk;
 
 pub use client::{Answer, Client};
 pub use follower::{Follower, Told};
 pub use receiver::{Receiver, Reply};
 pub use server::{ServerOptions, TestServer};
+pub use small_disk::SmallDisk;
 
 use std::time::{Duration, Instant};
 

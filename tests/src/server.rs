@@ -1,5 +1,6 @@
 //! A server as a child process, on a free port, in directories of its own.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub struct ServerOptions {
     /// The program; the one that Cargo built for the tests.
     pub program: PathBuf,
     pub args: Vec<String>,
+    /// A command that runs the program, as its first words: none, or `SmallDisk::enter`.
+    pub under: Vec<String>,
 }
 
 /// A running server. It is killed when dropped; its directories stay until then, so that it can be started again.
@@ -36,7 +39,8 @@ impl TestServer {
         Self::start_in(options, dir).await
     }
 
-    async fn start_in(options: ServerOptions, dir: TempDir) -> Self {
+    /// Starts it in a directory that was prepared.
+    pub async fn start_in(options: ServerOptions, dir: TempDir) -> Self {
         let (child, client) = spawn(&options, dir.path()).await;
         Self { options, child, client, dir }
     }
@@ -80,7 +84,9 @@ fn shared_cache(program: &Path) -> PathBuf {
 }
 
 async fn spawn(options: &ServerOptions, dir: &Path) -> (Child, Client) {
-    let mut child = Command::new(&options.program)
+    let mut words = options.under.iter().map(OsStr::new).chain([options.program.as_os_str()]);
+    let mut child = Command::new(words.next().expect("the program at least"))
+        .args(words)
         .args(["serve", "--listen", "127.0.0.1:0", "--data-dir"])
         .arg(dir.join("data"))
         .arg("--config-dir")

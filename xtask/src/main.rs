@@ -6,6 +6,7 @@ mod clients;
 mod contract;
 mod examples;
 mod guests;
+mod long;
 mod run;
 mod setup;
 mod tools;
@@ -29,6 +30,10 @@ cargo xtask <command>
   bench log [<args>]     measure what conditions cost, and a log that grows
   bench plugins [<args>] measure what plugins cost, in four languages
   soak [<args>]          the long form of the chaos tests
+  soak histories [--seed N] [--count N]
+                         random histories of a store on a disk that tears, forgets, fails and fills up
+  fuzz [--seconds N] [--target NAME] [--seed N]
+                         mutated bytes for everything that parses (see fuzz/README.md)
 ";
 
 fn main() -> ExitCode {
@@ -61,7 +66,9 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
             .and_then(|()| checks::test(args)),
         "audit" => checks::audit(),
         "bench" => plugins().and_then(|()| bench(args)),
+        "soak" if args.first().is_some_and(|check| check == "histories") => long::histories(&args[1..]),
         "soak" => plugins().and_then(|()| soak(args)),
+        "fuzz" => long::fuzz(args),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -13,6 +13,7 @@ mod event_body;
 mod event_json;
 mod event_stream;
 mod follow;
+pub(crate) mod fuzzing;
 mod idempotency;
 mod metrics;
 mod once;

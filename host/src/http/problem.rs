@@ -8,7 +8,7 @@ use crate::delivery::ConsumerError;
 use crate::engine::EngineError;
 use crate::model::{Condition, Conflict, EventType, Expected, NameError, Tag};
 use crate::plugin::{PluginError, PluginId, Refusal};
-use crate::storage::AppendError;
+use crate::storage::{AppendError, RecordsError};
 
 /// An error answer. `detail` is also the member `error`, which existing clients read.
 #[derive(Debug)]
@@ -148,6 +148,7 @@ impl From<EngineError> for Problem {
             }
             EngineError::Plugin(error) => plugin_fault(&error),
             EngineError::Append(error) => append_error(error),
+            EngineError::Records(RecordsError::Full { .. }) => disk_full(detail),
             EngineError::Storage(_) | EngineError::Records(_) => {
                 Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "STORAGE_FAILED", detail)
             }
@@ -174,17 +175,19 @@ fn append_error(error: AppendError) -> Problem {
             Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "IDEMPOTENCY_KEY_REUSED", detail)
         }
         AppendError::Busy { .. } => Problem::unavailable("BUSY", detail, 1),
-        AppendError::Full { .. } => {
-            let mut problem = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", detail);
-            problem.retryable = true;
-            problem
-        }
+        AppendError::Full { .. } => disk_full(detail),
         AppendError::Stopped { .. } => Problem::unavailable("STORE_STOPPED", detail, 5),
         AppendError::Unknown { .. } => {
             Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "OUTCOME_UNKNOWN", detail).unknown()
         }
         AppendError::Storage(_) => Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "STORAGE_FAILED", detail),
     }
+}
+
+fn disk_full(detail: String) -> Problem {
+    let mut problem = Problem::new(StatusCode::INSUFFICIENT_STORAGE, "DISK_FULL", detail);
+    problem.retryable = true;
+    problem
 }
 
 fn condition(conflict: &Conflict) -> Value {

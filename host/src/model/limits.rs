@@ -54,6 +54,9 @@ pub const IDEMPOTENCY_KEYS_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
 pub const REDB_CACHE_BYTES: usize = 64 << 20;
 /// Bytes of the page cache for records.
 pub const RECORDS_CACHE_BYTES: usize = 8 << 20;
+/// Bytes that must be free on disk besides what is to be written, before redb is asked to write: it can't go on after a
+/// write that failed.
+pub const REDB_ROOM_BYTES: u64 = 16 << 20;
 /// Stored bytes of one batch; a bigger one is refused.
 pub const BATCH_BYTES_MAX: usize = 256 << 20;
 /// Positions in one row of redb's index; bounds what a lookup has to decode.

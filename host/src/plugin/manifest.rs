@@ -41,7 +41,7 @@ impl Manifest {
         Self::check(manifest)
     }
 
-    fn check(manifest: wit::Manifest) -> Result<Self, LoadError> {
+    pub(super) fn check(manifest: wit::Manifest) -> Result<Self, LoadError> {
         let refuse = |what: String| Err(LoadError::Manifest(what));
         let texts = [("name", &manifest.name), ("version", &manifest.version), ("description", &manifest.description)];
         for (key, text) in texts {

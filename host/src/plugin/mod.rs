@@ -13,6 +13,7 @@ mod config;
 mod decider;
 mod directory;
 mod engines;
+pub(crate) mod fuzzing;
 mod generation;
 mod grants;
 mod guest;

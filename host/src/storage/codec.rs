@@ -176,6 +176,9 @@ impl<'a> View<'a> {
         if number::<4>(bytes, 8) != u64::from(header_crc(bytes, crc32fast::hash(&bytes[EVENT_HEADER_BYTES..]))) {
             return Err(Damage("an event's checksum does not match its bytes"));
         }
+        if bytes[1] & !(FLAG_JSON | FLAG_KEYED) != 0 {
+            return Err(Damage("an event with flags that this program does not know"));
+        }
         let mut rest = Cursor { bytes, at: EVENT_HEADER_BYTES };
         let topic = rest.text(usize::from(bytes[2]))?;
         let stream = rest.text(usize::from(bytes[3]))?;
@@ -192,7 +195,11 @@ impl<'a> View<'a> {
         let stream = (!stream.is_empty()).then_some(stream);
         let mut hash = [0; 32];
         hash.copy_from_slice(&bytes[HASH_AT..EVENT_HEADER_BYTES]);
-        let version = stream.map(|_| number::<8>(bytes, 32));
+        let version = number::<8>(bytes, 32);
+        if stream.is_none() && version != 0 {
+            return Err(Damage("a version without a stream"));
+        }
+        let version = stream.map(|_| version);
         let place = Place { position: number::<8>(bytes, 16), sequence: number::<8>(bytes, 24), version };
         let (time_ms, json, payload_at) = (number::<8>(bytes, 40), bytes[1] & FLAG_JSON != 0, rest.at);
         Ok(Self { place, time_ms, topic, stream, event_type, hash, keyed, payload_at, json, tags, metadata })
@@ -237,7 +244,6 @@ impl<'a> View<'a> {
 }
 
 /// Makes the checksum that of the bytes: what somebody would do who changes an event on disk.
-#[cfg(test)]
 pub fn refit_checksum(event: &mut [u8]) {
     let crc = header_crc(event, crc32fast::hash(&event[EVENT_HEADER_BYTES..]));
     event[8..12].copy_from_slice(&crc.to_le_bytes());
@@ -246,6 +252,18 @@ pub fn refit_checksum(event: &mut [u8]) {
 /// The length and position that an event's header claims, or `None` if not even a header is there. Checks nothing.
 pub fn claims(bytes: &[u8]) -> Option<(usize, Position)> {
     (bytes.len() >= EVENT_HEADER_BYTES).then(|| (number::<4>(bytes, 4) as usize, number::<8>(bytes, 16)))
+}
+
+/// Makes format, length and checksum right, whatever the rest is; `false` if there is no header.
+pub fn dress_up(bytes: &mut [u8]) -> bool {
+    let Ok(length) = u32::try_from(bytes.len()) else { return false };
+    if bytes.len() < EVENT_HEADER_BYTES {
+        return false;
+    }
+    bytes[0] = EVENT_FORMAT;
+    bytes[4..8].copy_from_slice(&length.to_le_bytes());
+    refit_checksum(bytes);
+    true
 }
 
 /// `WIDTH` bytes at `at` as a number. **Invariant:** the caller knows that they are there.

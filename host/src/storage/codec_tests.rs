@@ -87,10 +87,7 @@ fn bytes_with_a_right_checksum_and_a_wrong_shape_are_refused_without_a_panic() {
             bytes[at] = if dice.chance(2) { 255 } else { dice.below(256) as u8 };
         }
         bytes.truncate(EVENT_HEADER_BYTES.max(bytes.len() - dice.below(3) as usize));
-        bytes[0] = EVENT_FORMAT;
-        let length = (bytes.len() as u32).to_le_bytes();
-        bytes[4..8].copy_from_slice(&length);
-        refit_checksum(&mut bytes);
+        assert!(dress_up(&mut bytes));
         match decode(&bytes) {
             Ok(_) => taken += 1,
             Err(_) => refused += 1,

@@ -8,6 +8,7 @@ pub mod archive;
 mod codec;
 #[doc(hidden)]
 pub mod contract;
+pub(crate) mod fuzzing;
 pub mod memory;
 mod page;
 pub mod redb;
@@ -229,6 +230,9 @@ pub enum RecordsError {
     /// Another writer was first; the whole commit was dropped.
     #[error("record '{key}' was changed by someone else (revision {actual})")]
     Changed { key: String, actual: u64 },
+    /// There is no room on the disk. Nothing was written.
+    #[error("the disk is full: {detail}")]
+    Full { detail: String },
     #[error(transparent)]
     Storage(#[from] StorageError),
 }

@@ -45,7 +45,7 @@ enum Check {
 #[tokio::main]
 async fn main() {
     let args = Args::parse();
-    let options = ServerOptions { program: args.program, args: Vec::new() };
+    let options = ServerOptions { program: args.program, ..ServerOptions::default() };
     let wanted = |check| args.checks.is_empty() || args.checks.contains(&check);
     for n in 1..=args.repeat {
         if wanted(Check::Crash) {

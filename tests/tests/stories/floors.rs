@@ -60,6 +60,7 @@ const RULES: &[Rule] = &[
     Rule { path: "cli", rooms: &["model", "config", "server"], crates: &["clap", "indicatif", "tracing_subscriber"] },
     Rule { path: "cli/plugin", rooms: &["model", "plugin"], crates: &["base64", "clap", "indicatif", "toml", "uuid"] },
     Rule { path: "cli/client.rs", rooms: &[], crates: &["clap", "reqwest", "rustls", "url"] },
+    Rule { path: "fuzzing", rooms: &["model", "storage", "plugin", "http"], crates: &[] },
     Rule { path: "main.rs", rooms: &["cli"], crates: &["clap"] },
     Rule { path: "lib.rs", rooms: &[], crates: &["mimalloc"] },
 ];

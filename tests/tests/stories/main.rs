@@ -9,6 +9,7 @@ mod delivery;
 mod floors;
 mod follow;
 mod formats;
+mod full_disk;
 mod hostile;
 mod integrity;
 mod languages;
@@ -29,5 +30,5 @@ async fn server() -> TestServer {
 }
 
 fn options() -> ServerOptions {
-    ServerOptions { program: env!("CARGO_BIN_EXE_weir-under-test").into(), args: Vec::new() }
+    ServerOptions { program: env!("CARGO_BIN_EXE_weir-under-test").into(), ..ServerOptions::default() }
 }

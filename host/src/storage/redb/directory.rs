@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::disk::{Disk, FileRef, How, read_from};
 use super::group::Salt;
 use super::keys;
+use crate::model::limits::REDB_ROOM_BYTES;
 use crate::storage::StorageError;
 
 /// A directory that no other process has open. Dropping it lets go of the lock.
@@ -34,6 +35,13 @@ impl Directory {
         let names = disk.sync_dir(path).and_then(|()| disk.sync_dir(&keys::log_dir(path)));
         names.map_err(io_error("cannot sync", path))?;
         Ok(Self { path: path.to_owned(), disk, salt, _lock: lock })
+    }
+
+    /// Why redb must not be asked to write so many bytes now. It can't go on after a write that failed, so one that may fail
+    /// for want of room is better not begun.
+    pub fn lacks_room(&self, bytes: usize) -> Option<String> {
+        let (free, needed) = (self.disk.free_bytes(&self.path).ok()?, bytes as u64 + REDB_ROOM_BYTES);
+        (free < needed).then(|| format!("{needed} bytes must be free to write {bytes}, {free} are"))
     }
 }
 

@@ -16,8 +16,8 @@ const FULL_WAIT: Duration = Duration::from_millis(500);
 pub fn run(shared: &Shared) {
     let _guard = FailOnPanic(shared);
     while let Some(chunk) = next_chunk(shared) {
-        let wanted = chunk.bytes;
-        if let Some(detail) = disk_full(shared, wanted) {
+        // The events stay in the log and in memory.
+        if let Some(detail) = shared.directory.lacks_room(chunk.bytes) {
             if shared.is_over() {
                 return;
             }
@@ -42,16 +42,8 @@ fn next_chunk(shared: &Shared) -> Option<Arc<Chunk>> {
     }
 }
 
-/// redb can't go on after a failed write, so it is better not begun: the events stay in the log and in memory.
-fn disk_full(shared: &Shared, chunk_bytes: usize) -> Option<String> {
-    let directory = &shared.directory;
-    let (free, needed) = (directory.disk.free_bytes(&directory.path), chunk_bytes as u64 + (16 << 20));
-    let short = free.ok().filter(|free| *free < needed)?;
-    Some(format!("the index needs {needed} bytes for the next events, {short} are free"))
-}
-
 fn wait_for_room(shared: &Shared, detail: String) {
-    tracing::warn!(%detail, "the disk is full; the index waits, events stay in memory too");
+    tracing::warn!(%detail, "the index waits for room; events stay in memory too");
     let mut state = shared.state();
     state.fill_full = Some(detail);
     shared.room.notify_all();

@@ -114,3 +114,7 @@ pub fn segment_file(log_dir: &Path, number: u64) -> PathBuf {
 pub fn segment_number(path: &Path) -> Option<u64> {
     path.file_name()?.to_str()?.strip_suffix(".seg")?.parse().ok()
 }
+
+#[cfg(test)]
+#[path = "keys_tests.rs"]
+mod tests;

@@ -16,6 +16,7 @@ mod directory;
 mod disk;
 mod fill;
 mod finding;
+pub(super) mod fuzzing;
 mod group;
 mod heads;
 mod index;

@@ -31,7 +31,7 @@ struct RecordsFile {
     db: Database,
     path: PathBuf,
     /// The lock is let go only when the file is.
-    _directory: Arc<Directory>,
+    directory: Arc<Directory>,
 }
 
 struct Commit {
@@ -43,7 +43,7 @@ impl RedbRecords {
     pub fn open(directory: Arc<Directory>, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::records_file(&directory.path);
         let db = database::open(&directory, &path, cache_bytes, |txn| Ok(drop(txn.open_table(RECORDS)?)))?;
-        let file = Arc::new(RecordsFile { db, path, _directory: directory });
+        let file = Arc::new(RecordsFile { db, path, directory });
         let (queue, commits) = mpsc::channel(RECORDS_QUEUE_COMMITS);
         let for_writer = file.clone();
         let writer = threads::foreground("weir-records", move || write_all(&for_writer, commits))
@@ -77,17 +77,25 @@ fn write_all(file: &RecordsFile, mut commits: mpsc::Receiver<Commit>) {
             group.push(next);
         }
         let (changes, answers): (Vec<_>, Vec<_>) = group.into_iter().map(|c| (c.changes, c.answer)).unzip();
-        match file.write(changes) {
+        match file.write_if_room(changes) {
             Ok(results) => answers.into_iter().zip(results).for_each(|(answer, result)| drop(answer.send(result))),
             Err(error) => {
-                let error = redb_error(&file.path, error);
-                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone().into()))));
+                answers.into_iter().for_each(|answer| drop(answer.send(Err(error.clone()))));
             }
         }
     }
 }
 
 impl RecordsFile {
+    fn write_if_room(&self, group: Vec<Vec<Change>>) -> Result<Vec<Result<(), RecordsError>>, RecordsError> {
+        let changes = group.iter().flatten();
+        let bytes = changes.map(|change| change.key.len() + change.value.as_ref().map_or(0, Bytes::len)).sum();
+        if let Some(detail) = self.directory.lacks_room(bytes) {
+            return Err(RecordsError::Full { detail });
+        }
+        self.write(group).map_err(|error| redb_error(&self.path, error).into())
+    }
+
     fn write(&self, group: Vec<Vec<Change>>) -> Result<Vec<Result<(), RecordsError>>, redb::Error> {
         let mut txn = self.db.begin_write()?;
         txn.set_quick_repair(true);

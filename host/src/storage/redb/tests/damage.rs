@@ -5,7 +5,8 @@ use std::path::PathBuf;
 
 use super::*;
 use crate::model::Scope;
-use crate::storage::contract::{batch, event, forward, read_all, topic};
+use crate::storage::codec;
+use crate::storage::contract::{batch, dice::Dice, event, forward, read_all, topic};
 
 /// A store of `groups` groups of two events each, in one segment; and where each group's record lies.
 async fn sample(dir: &Path, groups: u64) -> (PathBuf, Vec<std::ops::Range<usize>>) {
@@ -113,6 +114,46 @@ async fn a_damaged_or_missing_segment_before_the_last_is_refused() {
         fs::write(file(number), whole).expect("writes");
     }
     assert_eq!(positions(dir.path()).await.len(), 100);
+}
+
+/// Somebody wrote it with care: both checksums fit, what they cover does not.
+#[tokio::test]
+async fn events_that_do_not_go_on_from_those_before_are_refused_however_well_they_are_dressed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let (segment, records) = sample(dir.path(), 3).await;
+    let salt = Directory::open(Arc::new(OsDisk), dir.path()).expect("opens").salt;
+    let whole = fs::read(&segment).expect("readable");
+    let (mut dice, mut refused) = (Dice::new(5), 0);
+    for round in 0..150 {
+        let record = records[dice.below(3) as usize].clone();
+        let header = group::record(&whole[record.clone()], salt).expect("a record");
+        let mut body = whole[record.start + group::HEADER_BYTES..record.end].to_vec();
+        let (first, _) = codec::claims(&body).expect("an event");
+        let own = if dice.chance(2) { 0..first } else { first..body.len() };
+        let at = own.start + dice.below(own.len() as u64) as usize;
+        body[at] = if dice.chance(3) { dice.below(256) as u8 } else { body[at] ^ (1 << dice.below(8)) };
+        if dice.chance(4) {
+            body.truncate(body.len() - 1 - dice.below(3) as usize);
+        } else {
+            codec::dress_up(&mut body[own]);
+        }
+        let mut again = group::begin(body.len());
+        again.extend_from_slice(&body);
+        group::seal(&mut again, header.number, header.first, header.events, salt);
+        let mut bad = whole.clone();
+        bad[record.start..record.end].fill(0);
+        bad[record.start..record.start + again.len()].copy_from_slice(&again);
+        fs::write(&segment, &bad).expect("writes");
+        match open_at(dir.path(), log_only) {
+            Ok(_) => assert!(bad == whole, "round {round}: byte {at} of the group is another, and it opens"),
+            Err(StorageError::Corrupt { place, .. }) => {
+                assert!(place.contains("1.seg at offset"), "{place}");
+                refused += 1;
+            }
+            Err(other) => panic!("round {round}: {other}"),
+        }
+    }
+    assert!(refused > 100, "{refused}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use super::sim::{Fault, Op, Owner, SimDisk, What};
 use super::*;
 use crate::model::Scope;
 use crate::storage::contract::{batch, event, forward, read_all};
-use crate::storage::{AppendError, Batch};
+use crate::storage::{AppendError, Batch, Change};
 
 fn one() -> Batch {
     batch(vec![event("t", "s", vec![b'x'; 1000])])
@@ -84,6 +84,22 @@ async fn a_full_disk_refuses_a_group_and_the_log_goes_on_after_it() {
         assert_eq!((place.position, place.sequence, place.version), (expected, expected, Some(expected)));
     }
     assert_eq!(store.log.failure(), None);
+}
+
+#[tokio::test]
+async fn on_a_full_disk_records_are_refused_and_go_on_after_it() {
+    let disk = SimDisk::new(1);
+    let store = open_on(&disk, tiny).expect("opens");
+    for round in 0..3 {
+        disk.leave_room(0, false);
+        for n in 0..20 {
+            let error = store.records.commit(vec![Change::put(format!("{round}/{n}"), vec![0; 10_000])]).await;
+            assert!(error.is_err_and(|error| error.to_string().contains("disk is full")));
+        }
+        disk.forget_faults();
+        store.records.commit(vec![Change::put("k", "v")]).await.expect("there is room again");
+    }
+    assert_eq!(store.records.scan("", None, 99).await.expect("scans").len(), 1);
 }
 
 #[tokio::test]

@@ -63,6 +63,10 @@ impl Commits {
     }
 
     pub async fn note(&mut self, changes: Vec<Change>, ours: Result<(), RecordsError>, trouble: bool) {
+        if let Err(RecordsError::Full { detail }) = ours {
+            assert!(trouble, "the disk has room, but {detail}");
+            return;
+        }
         if let Err(RecordsError::Storage(error)) = ours {
             assert!(trouble, "nothing is wrong with the disk, but {error}");
             self.unknown.push(changes);

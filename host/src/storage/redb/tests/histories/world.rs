@@ -225,6 +225,11 @@ impl World {
     /// There is room again: unless the log had to stop, it takes batches by itself.
     async fn goes_on(&mut self, store: &Store, trouble: &Trouble) {
         assert!(trouble.may_stop_the_log() || store.log.failure().is_none(), "{:?}", store.log.failure());
+        if !trouble.may_stop_the_log() {
+            let changes = self.commits.random(&mut self.dice, 0).await;
+            let answer = in_time("a commit", store.records.commit(changes.clone())).await;
+            self.commits.note(changes, answer, false).await;
+        }
         for _ in 0..200 {
             if store.log.failure().is_some() {
                 return;
