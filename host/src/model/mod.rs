@@ -5,15 +5,15 @@
 
 mod condition;
 mod event;
-mod hex;
 pub mod limits;
 mod names;
 mod read;
+mod text;
 
 pub use condition::{Condition, Conflict, Expected, IdempotencyKey};
 pub use event::{
     Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
 };
-pub use hex::hex;
 pub use names::{EventType, NameError, PluginName, StreamName, Tag, TopicName};
 pub use read::{Direction, Filter, Form, Page, Read, Scope};
+pub use text::{hex, one_line};

@@ -6,6 +6,7 @@
 use wasmparser::{Encoding, Parser, Payload};
 
 use super::{Kind, LoadError};
+use crate::model::one_line;
 
 /// The version of the contract that this server speaks.
 const CONTRACT: &str = "0.1.0";
@@ -56,7 +57,7 @@ pub(super) fn form(stem: &str, bytes: &[u8]) -> Result<Form, LoadError> {
 pub(super) fn componentise(module: &[u8]) -> Result<Vec<u8>, LoadError> {
     let encode = || wit_component::ComponentEncoder::default().validate(true).module(module)?.encode();
     encode().map_err(|error| {
-        let text = format!("{error:#}").replace('\n', " ");
+        let text = one_line(&format!("{error:#}"));
         let hint = if text.contains("wasi_snapshot_preview1") { "; build it for wasm32-wasip2 instead" } else { "" };
         LoadError::Componentise(format!("{text}{hint}"))
     })
@@ -179,7 +180,7 @@ fn is_ours(name: &str, interface: &str) -> bool {
 }
 
 fn damaged(error: wasmparser::BinaryReaderError) -> LoadError {
-    LoadError::Damaged(format!("{} at byte {}", error.message(), error.offset()))
+    LoadError::Damaged(format!("{} at byte {}", one_line(error.message()), error.offset()))
 }
 
 fn first_bytes(bytes: &[u8]) -> String {

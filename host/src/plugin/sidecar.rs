@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Kind, LoadError};
-use crate::model::limits;
+use crate::model::{limits, one_line};
 
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default, rename_all = "snake_case")]
@@ -158,7 +158,7 @@ impl Sidecar {
     pub fn parse(file: &str, text: &str) -> Result<Self, LoadError> {
         let sidecar: Self = toml::from_str(text).map_err(|error| {
             let line = error.span().map_or(1, |span| 1 + text[..span.start.min(text.len())].matches('\n').count());
-            let message = error.message().replace('\n', " ");
+            let message = one_line(error.message());
             LoadError::Sidecar(format!("{file}, line {line}: {message}"))
         })?;
         sidecar.check().map_err(|why| LoadError::Sidecar(format!("{file}: {why}")))?;

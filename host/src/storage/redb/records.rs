@@ -42,7 +42,9 @@ struct Commit {
 impl RedbRecords {
     pub fn open(directory: Arc<Directory>, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::records_file(&directory.path);
-        let db = database::open(&directory, &path, cache_bytes, |txn| Ok(drop(txn.open_table(RECORDS)?)))?;
+        let db = database::open(&directory, &path, cache_bytes, |txn| {
+            txn.open_table(RECORDS).map(drop).map_err(Into::into)
+        })?;
         let file = Arc::new(RecordsFile { db, path, directory });
         let (queue, commits) = mpsc::channel(RECORDS_QUEUE_COMMITS);
         let for_writer = file.clone();

@@ -15,7 +15,7 @@ use serde_json::{Map, Value, json};
 
 use super::diff::{Mismatch, part, same};
 use crate::cli::plugin::component::{TIME_MS, record};
-use crate::model::{Event, EventType, NewEvent, Payload, SERVER_KEYS, StreamName, Tag, TopicName};
+use crate::model::{Event, EventType, NewEvent, Payload, SERVER_KEYS, StreamName, Tag, TopicName, one_line};
 use crate::plugin::{Grants, MemoryView, PluginLimits, Refusal};
 
 /// A test file. Its cases are those of one kind.
@@ -58,7 +58,7 @@ pub fn read<C: DeserializeOwned>(path: &Path) -> Result<SpecFile<C>, String> {
 }
 
 pub fn parse<C: DeserializeOwned>(path: &Path, text: &str) -> Result<SpecFile<C>, String> {
-    let at = |line: usize, message: &str| format!("{}, line {line}: {}", path.display(), message.replace('\n', " "));
+    let at = |line: usize, message: &str| format!("{}, line {line}: {}", path.display(), one_line(message));
     if path.extension().is_some_and(|extension| extension == "json") {
         return serde_json::from_str(text).map_err(|error| {
             let message = error.to_string();

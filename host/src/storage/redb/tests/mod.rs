@@ -31,13 +31,6 @@ fn tiny(config: &mut RedbConfig) {
     config.group_bytes_max = 8 << 10;
 }
 
-/// Segments that are full after a few groups, and groups that are bigger than a segment.
-fn small_segments(config: &mut RedbConfig) {
-    tiny(config);
-    config.segment_bytes = 8 << 10;
-    config.group_bytes_max = 2 << 10;
-}
-
 /// Every group goes into the index by itself.
 fn at_once(config: &mut RedbConfig) {
     tiny(config);

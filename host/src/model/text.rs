@@ -1,4 +1,4 @@
-//! Bytes as people read them.
+//! Text for people.
 
 use std::fmt::Write;
 
@@ -10,4 +10,9 @@ pub fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
     }
     text
+}
+
+/// What others said on several lines, on one.
+pub fn one_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
