@@ -1,4 +1,4 @@
-//! Requests that nobody would send, for `crate::fuzzing`. Dev code: it panics when a parser breaks a promise.
+//! Requests that nobody would send, for the fuzz targets. Dev code: it panics when a parser breaks a promise.
 
 use super::read_query::{Of, ReadQuery};
 use crate::model::TopicName;

@@ -1,4 +1,4 @@
-//! Plugin files that nobody would write, for `crate::fuzzing`. Dev code: it panics when a parser breaks a promise.
+//! Plugin files that nobody would write, for the fuzz targets. Dev code: it panics when a parser breaks a promise.
 
 use super::bindings::exports::weir::plugin::lifecycle as wit;
 use super::manifest::Manifest;

@@ -1,9 +1,9 @@
-//! Stored bytes that nobody wrote, for `crate::fuzzing`. Dev code: it panics when a decoder breaks a promise.
+//! Stored bytes that nobody wrote, for the fuzz targets. Dev code: it panics when a decoder breaks a promise.
 
 use bytes::Bytes;
 
 use super::codec::{self, View};
-use super::redb;
+use super::redb::fuzzing as log;
 use crate::model::{Event, NewEvent};
 
 /// An event's bytes, as they are, and with a checksum that fits.
@@ -41,12 +41,12 @@ fn comes_back(bytes: &[u8], view: &View<'_>, event: Event) {
 
 /// A segment's bytes from a record on.
 pub fn group(bytes: &[u8]) {
-    redb::fuzzing::group(bytes);
+    log::group(bytes);
 }
 
 /// A row of the index: the length of its key, the key, and what is stored under it.
 pub fn row(bytes: &[u8]) {
-    redb::fuzzing::row(bytes);
+    log::row(bytes);
 }
 
 #[cfg(test)]
@@ -64,7 +64,7 @@ mod samples {
     }
 
     pub fn is_group(bytes: &[u8]) -> bool {
-        redb::fuzzing::is_group(bytes)
+        log::is_group(bytes)
     }
 
     fn new_event(stream: &str, payload: Payload, tags: &[&str]) -> NewEvent {
@@ -100,15 +100,11 @@ mod samples {
             ("event", "json", json),
             ("event", "keyed", keyed),
             ("group", "events", events.clone()),
-            ("group", "whole", redb::fuzzing::sample_group(&events, 1, 3)),
-            (
-                "group",
-                "two",
-                [redb::fuzzing::sample_group(&events, 1, 3), redb::fuzzing::sample_group(b"no event", 4, 1)].concat(),
-            ),
-            ("row", "one", redb::fuzzing::sample_row(b"key", &[1])),
-            ("row", "some", redb::fuzzing::sample_row(b"\x06orders\0\0\0\0\0\0\0\x01", &[5, 900, 1 << 33])),
-            ("row", "many", redb::fuzzing::sample_row(b"", &(1..200).map(|n| n * n).collect::<Vec<_>>())),
+            ("group", "whole", log::sample_group(&events, 1, 3)),
+            ("group", "two", [log::sample_group(&events, 1, 3), log::sample_group(b"no event", 4, 1)].concat()),
+            ("row", "one", log::sample_row(b"key", &[1])),
+            ("row", "some", log::sample_row(b"\x06orders\0\0\0\0\0\0\0\x01", &[5, 900, 1 << 33])),
+            ("row", "many", log::sample_row(b"", &(1..200).map(|n| n * n).collect::<Vec<_>>())),
         ]
     }
 }

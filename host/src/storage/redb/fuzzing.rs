@@ -1,4 +1,4 @@
-//! Stored bytes that nobody wrote, for `crate::fuzzing`. Dev code: it panics when a decoder breaks a promise.
+//! Stored bytes that nobody wrote, for the fuzz targets. Dev code: it panics when a decoder breaks a promise.
 
 use super::{group, postings};
 use crate::storage::codec::{View, claims};
