@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::*;
-use crate::storage::contract::dice::Dice;
+use crate::storage::contract::dice::{Dice, from_env};
 
 /// Mutated inputs of one target in the ordinary tests.
 const ROUNDS: u64 = 2_000;
@@ -100,14 +100,10 @@ fn the_corpora_hold_what_is_taken() {
     assert!(taken("sidecar", &|bytes| plugin::Sidecar::parse("x", &text(bytes)).is_ok()) > 2);
 }
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
-
 #[test]
 #[ignore = "the long form: cargo xtask fuzz"]
 fn many_mutated_bytes_make_no_parser_panic() {
-    let (seconds, seed) = (number("WEIR_FUZZ_SECONDS", 60), number("WEIR_FUZZ_SEED", 1));
+    let (seconds, seed) = (from_env("WEIR_FUZZ_SECONDS", 60), from_env("WEIR_FUZZ_SEED", 1));
     let wanted = std::env::var("WEIR_FUZZ_TARGET").ok();
     let targets: Vec<_> = TARGETS.iter().filter(|(name, _)| wanted.as_deref().is_none_or(|w| w == *name)).collect();
     assert!(!targets.is_empty(), "there is no target {wanted:?}");

@@ -26,3 +26,8 @@ impl Dice {
         self.below(n) == 0
     }
 }
+
+/// A number that a long run was given.
+pub fn from_env(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
+}

@@ -12,8 +12,8 @@ mod tiny {
 
 mod damage;
 mod disk;
+mod histories;
 mod power;
-
 mod reopening;
 mod sim;
 mod verifying;
@@ -29,6 +29,13 @@ fn tiny(config: &mut RedbConfig) {
     config.tail_fill_bytes = 16 << 10;
     config.tail_bytes_max = 256 << 10;
     config.group_bytes_max = 8 << 10;
+}
+
+/// Segments that are full after a few groups, and groups that are bigger than a segment.
+fn small_segments(config: &mut RedbConfig) {
+    tiny(config);
+    config.segment_bytes = 8 << 10;
+    config.group_bytes_max = 2 << 10;
 }
 
 /// Every group goes into the index by itself.

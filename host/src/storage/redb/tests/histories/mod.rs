@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use self::tally::Tally;
 use self::world::World;
+use crate::storage::contract::dice::from_env;
 
 /// Seeds that failed once. They run first.
 const FAILED_ONCE: &[u64] = &[7, 56];
@@ -49,14 +50,10 @@ async fn a_hundred_random_histories_on_a_bad_disk_end_as_in_memory() {
     assert!(seldom.iter().chain([&met.refused, &met.commits_unknown]).all(|times| *times > 5), "{met}");
 }
 
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).ok().map_or(default, |text| text.parse().unwrap_or_else(|_| panic!("{name} must be a number")))
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the long form: cargo xtask soak histories"]
 async fn many_random_histories_on_a_bad_disk_end_as_in_memory() {
-    let (first, count) = (number("WEIR_HISTORIES_SEED", 1_000), number("WEIR_HISTORIES_COUNT", 1_000));
+    let (first, count) = (from_env("WEIR_HISTORIES_SEED", 1_000), from_env("WEIR_HISTORIES_COUNT", 1_000));
     let (began, mut met, mut failed) = (Instant::now(), Tally::default(), vec![]);
     for seed in first..first + count {
         match play(seed).await {
