@@ -48,7 +48,7 @@ pub enum TraceFormat {
 #[derive(Debug, Default, clap::Args)]
 pub struct ServeArgs {
     /// Address to listen on, like 127.0.0.1 or 127.0.0.1:8000
-    #[arg(long, value_name = "ADDRESS", env = "WEIR_LISTEN")]
+    #[arg(long, value_name = "ADDRESS", env = "WEIR_LISTEN", overrides_with = "listen")]
     pub listen: Option<String>,
     /// Port to listen on [default: 8000]
     #[arg(long, env = "PORT")]

@@ -1,6 +1,7 @@
 //! Assembles the rooms, runs them, and stops them in order: first no new requests, then deliveries, then the stores.
 
 use std::convert::Infallible;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,11 +13,13 @@ use tokio::runtime::{Handle, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
 use crate::http::{App, Connections, Turns, router};
+use crate::model::limits;
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
 };
@@ -111,6 +114,13 @@ impl Server {
 
     pub fn engine(&self) -> &Arc<Engine> {
         &self.engine
+    }
+
+    /// Waits until a store that stopped for want of room has room again.
+    async fn healed(&self) {
+        while !self.engine.heals() {
+            sleep(Duration::from_millis(limits::ROOM_LOOK_MS)).await;
+        }
     }
 
     /// Stops: followers are let go at once; requests and deliveries on their way get the grace time, then the stores are
@@ -246,22 +256,52 @@ fn now_ms() -> u64 {
     u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// Runs a server until the process is told to stop (SIGTERM or SIGINT; a second one ends it at once).
-pub async fn run(config: Config) -> Result<(), ServerError> {
+/// Why a server ended that was run.
+pub enum Ended {
+    Told,
+    /// A store had stopped for want of room that is there again. Started anew, here, it goes on.
+    Heals(SocketAddr),
+}
+
+/// Runs a server until the process is told to stop (SIGTERM or SIGINT; a second one ends it at once), or until it had
+/// better be started anew.
+pub async fn run(config: Config) -> Result<Ended, ServerError> {
     // Before anybody is told that it runs: who started it may stop it at once.
     let mut signals = Signals::listen().map_err(ServerError::Signals)?;
     let data_dir = config.data_dir.display().to_string();
     let started = std::time::Instant::now();
-    let server = Server::start(config).await?;
+    let server = tokio::select! {
+        server = start_with_room(config) => server?,
+        () = signals.next() => return Ok(Ended::Told),
+    };
     tracing::info!(address = %server.address(), data_dir, ms = started.elapsed().as_millis() as u64, "listening");
-    println!("weir listening on http://{}", server.address());
-    signals.next().await;
-    tracing::info!("stopping");
+    // Whoever started it may have heard enough.
+    let _ = writeln!(std::io::stdout(), "weir listening on http://{}", server.address());
+    let ended = tokio::select! {
+        () = signals.next() => Ended::Told,
+        () = server.healed() => Ended::Heals(server.address()),
+    };
+    tracing::info!(again = matches!(ended, Ended::Heals(_)), "stopping");
     tokio::select! {
-        () = server.stop() => {}
-        () = signals.next() => tracing::warn!("stopped at once; what was acknowledged is safe"),
+        () = server.stop() => Ok(ended),
+        () = signals.next() => {
+            tracing::warn!("stopped at once; what was acknowledged is safe");
+            Ok(Ended::Told)
+        }
     }
-    Ok(())
+}
+
+/// Starts a server; waits for room on the disk if it can't be started for want of it.
+async fn start_with_room(config: Config) -> Result<Server, ServerError> {
+    loop {
+        let error = match Server::start(config.clone()).await {
+            Err(error @ (ServerError::Storage(_) | ServerError::Engine(_) | ServerError::Consumers(_))) => error,
+            done => return done,
+        };
+        let Some(detail) = storage::redb::lacks_room(&config.data_dir) else { return Err(error) };
+        tracing::warn!(%error, %detail, "not started; waiting for room on the disk");
+        sleep(Duration::from_millis(limits::ROOM_LOOK_MS)).await;
+    }
 }
 
 /// SIGINT and SIGTERM.

@@ -64,6 +64,23 @@ impl SmallDisk {
         filled.map_err(io::Error::from).expect("there was room");
     }
 
+    /// Takes back the room that files of a directory were given ahead of what is written in them: whoever writes there needs
+    /// it anew. To them the files look as before.
+    pub fn take_room_back(&self, dir: &str) {
+        const PAGE: u64 = 4096;
+        for entry in std::fs::read_dir(self.root().join(dir)).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let bytes = std::fs::read(&path).expect("readable");
+            let written = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last as u64 + 1);
+            let from = written.next_multiple_of(PAGE);
+            let file = std::fs::File::options().write(true).open(&path).expect("a file");
+            if let Some(room) = (bytes.len() as u64).checked_sub(from).filter(|room| *room > 0) {
+                let how = rustix::fs::FallocateFlags::PUNCH_HOLE | rustix::fs::FallocateFlags::KEEP_SIZE;
+                rustix::fs::fallocate(&file, how, from, room).map_err(io::Error::from).expect("a hole");
+            }
+        }
+    }
+
     pub fn remove(&self, name: &str) {
         std::fs::remove_file(self.root().join(name)).expect("it was there");
     }

@@ -12,12 +12,15 @@ mod verify;
 
 use std::future::Future;
 use std::io::IsTerminal;
-use std::process::ExitCode;
+use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
+use std::process::{self, ExitCode};
 
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 
 use crate::config::{Config, ServeArgs, TraceFormat};
+use crate::server::{self, Ended};
 
 #[derive(Debug, Parser)]
 #[command(name = "weir", version, about = "An event store that teams extend with WebAssembly")]
@@ -77,8 +80,24 @@ pub fn run(cli: Cli) -> ExitCode {
 fn serve(args: ServeArgs) -> Result<(), Failure> {
     let config = Config::load(args)?;
     start_tracing(config.trace_format);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    Ok(runtime.block_on(crate::server::run(config))?)
+    let (listen, runtime) = (config.listen, tokio::runtime::Builder::new_multi_thread().enable_all().build()?);
+    match runtime.block_on(server::run(config))? {
+        Ended::Told => Ok(()),
+        Ended::Heals(address) => Err(start_anew((listen != address).then_some(address)).into()),
+    }
+}
+
+/// Puts a new process of this program in the place of this one, which leaves nothing behind: no thread, no lock, no byte of
+/// what had stopped. Answers only if that failed.
+fn start_anew(address: Option<SocketAddr>) -> std::io::Error {
+    // It may have been replaced by a newer one, which then starts, or removed.
+    let program = std::env::current_exe().ok().filter(|path| path.exists());
+    let mut command = process::Command::new(program.unwrap_or_else(|| "/proc/self/exe".into()));
+    command.args(std::env::args_os().skip(1));
+    // Whoever had any port given finds the server where it was.
+    command.args(address.iter().flat_map(|address| ["--listen".to_owned(), address.to_string()]));
+    tracing::info!("starting anew, as there is room on the disk");
+    command.exec()
 }
 
 fn block_on(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {

@@ -74,6 +74,11 @@ impl Engine {
         self.stores.iter().find_map(|store| store.log.failure())
     }
 
+    /// Whether a store stopped for want of room that is there again.
+    pub fn heals(&self) -> bool {
+        self.stores.iter().any(|store| store.log.heals())
+    }
+
     /// Finishes what is queued and lets go of the stores' files.
     pub async fn close(&self) {
         for store in &self.stores {

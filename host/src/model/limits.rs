@@ -93,6 +93,8 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 << 10;
 pub const SOCKET_UNSENT_BYTES_MAX: usize = 4 << 20;
 /// Wait of a server that stops for a client that takes nothing of what is written to it, in milliseconds.
 pub const STOP_STALL_MS: u64 = 1_000;
+/// How often a server that lacks room on the disk looks for it, in milliseconds.
+pub const ROOM_LOOK_MS: u64 = 500;
 /// Wait for a client to take the word that its socket is closed, in milliseconds.
 pub const SOCKET_CLOSE_MS: u64 = 1_000;
 /// Longest `wait` of a read, in seconds.

@@ -181,6 +181,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// Why the log takes no more batches, if it stopped by itself.
     fn failure(&self) -> Option<String>;
 
+    /// Whether the store stopped for want of room, and there is room by now: opened again it goes on. After any other
+    /// failure somebody should look at the disk first.
+    fn heals(&self) -> bool {
+        false
+    }
+
     /// Takes no more batches and finishes those that are queued. Reading still works after it, so an adapter that keeps
     /// files lets go of them, and of their lock, when the store's last handle is dropped.
     async fn close(&self);

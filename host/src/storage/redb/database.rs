@@ -8,7 +8,7 @@ use redb::{Builder, Database, StorageBackend, WriteTransaction};
 use std::io;
 use std::path::Path;
 
-use super::directory::{Directory, io_error, redb_error};
+use super::directory::{Directory, Starved, io_error, redb_error};
 use super::disk::{Disk, FileRef, How};
 use super::keys;
 use crate::storage::StorageError;
@@ -26,7 +26,8 @@ pub fn open(
         disk.sync_dir(&directory.path).map_err(io_error("cannot sync", &directory.path))?;
     }
     let file = disk.open(path, How::Write).map_err(io_error("cannot open", path))?;
-    database(file, cache_bytes).map_err(|error| redb_error(path, error))
+    let starved = directory.starved.clone();
+    database(Backend { file, starved }, cache_bytes).map_err(|error| redb_error(path, error))
 }
 
 fn create(
@@ -39,7 +40,8 @@ fn create(
     let failed = io_error("cannot create", path);
     let file = disk.open(&aside, How::Empty).map_err(&failed)?;
     let fill = || -> Result<(), redb::Error> {
-        let mut txn = database(file.clone(), cache_bytes)?.begin_write()?;
+        let mut txn =
+            database(Backend { file: file.clone(), starved: Starved::default() }, cache_bytes)?.begin_write()?;
         txn.set_quick_repair(true);
         create_tables(&txn)?;
         Ok(txn.commit()?)
@@ -48,13 +50,14 @@ fn create(
     file.sync_all().and_then(|()| disk.rename(&aside, path)).map_err(failed)
 }
 
-fn database(file: FileRef, cache_bytes: usize) -> Result<Database, redb::DatabaseError> {
-    Builder::new().set_cache_size(cache_bytes).create_with_backend(Backend { file })
+fn database(backend: Backend, cache_bytes: usize) -> Result<Database, redb::DatabaseError> {
+    Builder::new().set_cache_size(cache_bytes).create_with_backend(backend)
 }
 
 #[derive(Debug)]
 struct Backend {
     file: FileRef,
+    starved: Starved,
 }
 
 impl StorageBackend for Backend {
@@ -67,14 +70,14 @@ impl StorageBackend for Backend {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        self.starved.note(self.file.set_len(len))
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.file.sync_data()
+        self.starved.note(self.file.sync_data())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(data, offset)
+        self.starved.note(self.file.write_all_at(data, offset))
     }
 }

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::disk::{Disk, FileRef, How, read_from};
 use super::group::Salt;
@@ -17,6 +18,7 @@ pub struct Directory {
     pub path: PathBuf,
     pub disk: Arc<dyn Disk>,
     pub salt: Salt,
+    pub starved: Starved,
     _lock: FileRef,
 }
 
@@ -34,14 +36,43 @@ impl Directory {
         // Whoever made the names that are here may have been stopped before they were durable.
         let names = disk.sync_dir(path).and_then(|()| disk.sync_dir(&keys::log_dir(path)));
         names.map_err(io_error("cannot sync", path))?;
-        Ok(Self { path: path.to_owned(), disk, salt, _lock: lock })
+        Ok(Self { path: path.to_owned(), disk, salt, starved: Starved::default(), _lock: lock })
     }
 
     /// Why redb must not be asked to write so many bytes now. It can't go on after a write that failed, so one that may fail
     /// for want of room is better not begun.
     pub fn lacks_room(&self, bytes: usize) -> Option<String> {
-        let (free, needed) = (self.disk.free_bytes(&self.path).ok()?, bytes as u64 + REDB_ROOM_BYTES);
-        (free < needed).then(|| format!("{needed} bytes must be free to write {bytes}, {free} are"))
+        lacks_room(&*self.disk, &self.path, bytes)
+    }
+
+    /// Whether a write failed for want of room, so that something stopped here, and there is room by now.
+    pub fn heals(&self, bytes: usize) -> bool {
+        self.starved.is() && self.lacks_room(bytes).is_none()
+    }
+}
+
+/// Why so many bytes had better not be written to where a directory lies.
+pub fn lacks_room(disk: &dyn Disk, dir: &Path, bytes: usize) -> Option<String> {
+    let (free, needed) = (disk.free_bytes(dir).ok()?, bytes as u64 + REDB_ROOM_BYTES);
+    (free < needed).then(|| format!("{needed} bytes must be free to write {bytes}, {free} are"))
+}
+
+/// Notes whether a write failed for want of room, though there seemed to be enough. What wrote there is of no use until the
+/// store is opened again; for any other failure that would say nothing of what the disk holds.
+#[derive(Debug, Clone, Default)]
+pub struct Starved(Arc<AtomicBool>);
+
+impl Starved {
+    pub fn note<T>(&self, done: io::Result<T>) -> io::Result<T> {
+        done.inspect_err(|error| {
+            if error.kind() == ErrorKind::StorageFull {
+                self.0.store(true, Ordering::Release);
+            }
+        })
+    }
+
+    fn is(&self) -> bool {
+        self.0.load(Ordering::Acquire)
     }
 }
 

@@ -226,6 +226,10 @@ impl EventLog for RedbLog {
         self.shared.failure().cloned()
     }
 
+    fn heals(&self) -> bool {
+        self.shared.directory.heals(self.shared.config.group_bytes_max)
+    }
+
     async fn close(&self) {
         self.close_queue();
         let (shared, threads) = (self.shared.clone(), self.threads.clone());

@@ -48,6 +48,7 @@ pub use config::RedbConfig;
 pub use restore::{RestoreError, restore};
 pub use verify::verify;
 
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 
@@ -69,6 +70,11 @@ use super::{Clock, StorageError, Store};
 /// reached. Fails if another process has it open, if it is of another format, or if acknowledged events are damaged.
 pub fn open(config: RedbConfig, clock: Clock) -> Result<Store, StorageError> {
     open_with(config, clock, Arc::new(OsDisk))
+}
+
+/// Why a store that is to be opened in this directory may not be able to for now: there is little room on the disk.
+pub fn lacks_room(dir: &Path) -> Option<String> {
+    directory::lacks_room(&OsDisk, dir, 0)
 }
 
 fn open_with(config: RedbConfig, clock: Clock, disk: Arc<dyn Disk>) -> Result<Store, StorageError> {

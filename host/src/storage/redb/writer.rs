@@ -237,9 +237,8 @@ impl Writer {
     fn write(&mut self, plan: &mut Plan) -> Result<(), AppendError> {
         let (number, mut record) = (self.last.group + 1, std::mem::take(&mut plan.record));
         group::seal(&mut record, number, plan.first, plan.events(), self.shared.directory.salt);
-        let published = self
-            .wal
-            .write(&record)
+        let written = self.shared.directory.starved.note(self.wal.write(&record));
+        let published = written
             .map_err(|error| error.to_string())
             .and_then(|end| self.publish(plan, record, number, end).map_err(|damage| damage.to_string()));
         published.map_err(|detail| {

@@ -86,6 +86,37 @@ async fn a_full_disk_refuses_a_group_and_the_log_goes_on_after_it() {
     assert_eq!(store.log.failure(), None);
 }
 
+/// There seemed to be room, and there was none: others write to the disk too.
+#[tokio::test]
+async fn what_stopped_for_want_of_room_goes_on_when_it_is_opened_again_with_room() {
+    for (owner, what) in [(Owner::Log, What::Full), (Owner::Index, What::Full), (Owner::Records, What::Full)]
+        .into_iter()
+        .chain([(Owner::Log, What::Broken), (Owner::Records, What::Broken)])
+    {
+        let disk = SimDisk::new(1);
+        let store = open_on(&disk, at_once).expect("opens");
+        disk.plan(Fault::next(Op::Write, owner, what));
+        let _ = store.log.append(one()).await;
+        let _ = store.records.commit(vec![Change::put("k", "v")]).await;
+        for _ in 0..100 {
+            if disk.faults_met() > 0 && (owner == Owner::Records || store.log.failure().is_some()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        disk.leave_room(0, false);
+        assert!(!store.log.heals(), "{owner:?}: there is no room yet");
+        disk.forget_faults();
+        assert_eq!(store.log.heals(), what == What::Full, "{owner:?}, {what:?}");
+        store.log.close().await;
+        drop(store);
+        let store = open_on(&disk, at_once).expect("opens");
+        assert!(!store.log.heals(), "nothing is wrong any more");
+        store.log.append(one()).await.expect("appends");
+        store.records.commit(vec![Change::put("k", "v")]).await.expect("commits");
+    }
+}
+
 #[tokio::test]
 async fn on_a_full_disk_records_are_refused_and_go_on_after_it() {
     let disk = SimDisk::new(1);
