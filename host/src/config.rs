@@ -32,6 +32,8 @@ pub struct Config {
     pub stop_grace_ms: u64,
     /// Longest silence towards a follower, in milliseconds: then comes a heartbeat. Default 15,000, which is the most.
     pub heartbeat_ms: u64,
+    /// How often topics are looked at for events that they no longer keep, in milliseconds. Default 10,000.
+    pub retention_look_ms: u64,
     pub trace_format: TraceFormat,
 }
 
@@ -93,6 +95,7 @@ struct File {
     body_bytes_max: Option<usize>,
     stop_grace_ms: Option<u64>,
     heartbeat_ms: Option<u64>,
+    retention_look_ms: Option<u64>,
     trace_format: Option<TraceFormat>,
 }
 
@@ -108,6 +111,8 @@ pub enum ConfigError {
     BodyLimit(usize),
     #[error("heartbeat_ms must be 10 to {max} milliseconds, not {given}", max = limits::HEARTBEAT_MS)]
     Heartbeat { given: u64 },
+    #[error("retention_look_ms must be at least {min} milliseconds, not {given}", min = limits::RETENTION_LOOK_MS_MIN)]
+    RetentionLook { given: u64 },
     #[error(
         "{0} is reachable from other machines, and nothing authenticates clients yet; listen on 127.0.0.1, or say --insecure"
     )]
@@ -139,6 +144,7 @@ impl Config {
             body_bytes_max: file.body_bytes_max.unwrap_or(limits::BODY_BYTES_MAX),
             stop_grace_ms: file.stop_grace_ms.unwrap_or(10_000),
             heartbeat_ms: file.heartbeat_ms.unwrap_or(limits::HEARTBEAT_MS),
+            retention_look_ms: file.retention_look_ms.unwrap_or(limits::RETENTION_LOOK_MS),
             trace_format: args.trace_format.or(file.trace_format).unwrap_or_default(),
         };
         config.check()?;
@@ -151,6 +157,9 @@ impl Config {
         }
         if !(10..=limits::HEARTBEAT_MS).contains(&self.heartbeat_ms) {
             return Err(ConfigError::Heartbeat { given: self.heartbeat_ms });
+        }
+        if self.retention_look_ms < limits::RETENTION_LOOK_MS_MIN {
+            return Err(ConfigError::RetentionLook { given: self.retention_look_ms });
         }
         if !self.listen.ip().is_loopback() && !self.insecure {
             return Err(ConfigError::Exposed(self.listen));
@@ -198,6 +207,7 @@ mod tests {
         assert_eq!(config.data_dir, Path::new("data"));
         assert_eq!(config.heartbeat_ms, 15_000);
         assert!(load("heartbeat_ms = 15001", |_| {}).is_err());
+        assert!(load("retention_look_ms = 9", |_| {}).is_err());
         let config = load("port = 9000", |args| args.port = Some(9100)).expect("valid");
         assert_eq!(config.listen.to_string(), "127.0.0.1:9100");
     }

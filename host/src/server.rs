@@ -88,6 +88,8 @@ impl Server {
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
         let (stop, stopped) = watch::channel(false);
         let (open_socket, sockets) = mpsc::channel(1);
+        let look = Duration::from_millis(config.retention_look_ms);
+        background.handle.spawn(engine.clone().keep_retention(look, stopped.clone()));
         let app = App {
             engine: engine.clone(),
             consumers: consumers.clone(),

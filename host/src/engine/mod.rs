@@ -11,6 +11,7 @@ mod places;
 mod publish;
 mod read;
 mod rehearsal;
+mod retention;
 mod selection;
 #[cfg(test)]
 mod tests;
@@ -29,19 +30,22 @@ pub use follow::{Follower, Found, Reached};
 pub use live::{Live, Subscription};
 pub use publish::{Publication, Published};
 pub use read::Cursor;
+pub use retention::Retention;
 pub use selection::{Selection, Start, Target};
-pub use topics::Topic;
+pub use topics::{NewTopic, Topic, TopicChange};
 pub use validate::SCHEMA_PLUGIN;
 pub use verify::Verification;
 
 use crate::plugin::Plugins;
-use crate::storage::{Clock, Store};
+use crate::storage::{Clock, Cuts, Kept, Store};
 
 /// The rules over some stores and the plugins.
 pub struct Engine {
     /// The first one is the default: topics that name no adapter, and all records that belong to no topic.
     stores: Vec<Store>,
     topics: topics::Topics,
+    /// What retention deleted, in all stores: a topic is in one of them.
+    cuts: Arc<Cuts>,
     plugins: Plugins,
     clock: Clock,
 }
@@ -49,8 +53,12 @@ pub struct Engine {
 impl Engine {
     /// Loads the topics of `stores`. At least one store is needed; the first is the default.
     pub async fn open(stores: Vec<Store>, plugins: Plugins, clock: Clock) -> Result<Arc<Self>, EngineError> {
+        let cuts = Arc::new(Cuts::default());
+        retention::load(&stores, &cuts).await?;
+        let kept = |store: Store| Store { log: Arc::new(Kept { log: store.log, cuts: cuts.clone() }), ..store };
+        let stores: Vec<Store> = stores.into_iter().map(kept).collect();
         let topics = topics::Topics::load(&stores, clock()).await?;
-        Ok(Arc::new(Self { stores, topics, plugins, clock }))
+        Ok(Arc::new(Self { stores, topics, cuts, plugins, clock }))
     }
 
     pub fn default_store(&self) -> &Store {

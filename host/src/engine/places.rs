@@ -48,7 +48,7 @@ pub(super) async fn version_at(
 }
 
 /// The first of `places` whose event is not `before` a bound; the end of `places` when all are.
-async fn first_place(
+pub(super) async fn first_place(
     log: &dyn EventLog,
     scope: &Scope,
     places: Range<u64>,
@@ -60,7 +60,7 @@ async fn first_place(
         let middle = low + (high - low) / 2;
         let (direction, filter) = (Direction::Forward, Filter::default());
         let read = Read { scope: scope.clone(), direction, from: middle, filter, events_max: 1, bytes_max: 1 };
-        let is_before = log.read(&read).await?.events.first().is_some_and(&before);
+        let is_before = log.read_whole(&read).await?.events.first().is_some_and(&before);
         if is_before { low = middle + 1 } else { high = middle }
     }
     Ok(low)

@@ -116,7 +116,9 @@ impl Engine {
         }
         let selection = Selection { start: Start::At(id.sequence), limit: Some(1), form, ..Selection::default() };
         let mut cursor = self.read(&Target::Topic(id.topic.clone(), None), selection).await?;
-        Ok(cursor.next_page().await?.and_then(|mut events| events.pop()))
+        let found = cursor.next_page().await?.and_then(|mut events| events.pop());
+        // If it was deleted, a later one comes first.
+        Ok(found.filter(|event| event.sequence == id.sequence))
     }
 }
 

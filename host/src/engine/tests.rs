@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use super::{Engine, Follower, Found, Live, Selection, Start, Target};
+use super::{Engine, Follower, Found, Live, NewTopic, Selection, Start, Target};
 use crate::model::{Event, EventId, EventType, Filter, Form, NewEvent, Payload, StreamName, TopicName, limits};
 use crate::plugin::tests::house::House;
 use crate::storage::contract::dice::Dice;
@@ -27,7 +27,7 @@ async fn engine() -> (Arc<Engine>, House) {
     let engine =
         Engine::open(vec![memory::open(clock.clone())], house.plugins.clone(), clock).await.expect("an engine");
     for name in ["a", "b"] {
-        engine.create_topic(topic(name), None, None).await.expect("a topic");
+        engine.create_topic(topic(name), NewTopic::default()).await.expect("a topic");
     }
     (engine, house)
 }

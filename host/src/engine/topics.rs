@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 
-use super::{Engine, EngineError};
+use super::{Engine, EngineError, Retention};
 use crate::model::{TopicName, limits};
 use crate::plugin::TopicSetting;
 use crate::storage::{Change, Expect, Store};
@@ -24,6 +24,8 @@ pub struct Topic {
     pub schemas: Option<Box<RawValue>>,
     /// What validators are configured with; present exactly when `schemas` is.
     pub setting: Option<Arc<TopicSetting>>,
+    /// Which events are deleted when; `None` keeps all.
+    pub retention: Option<Retention>,
     pub created_ms: u64,
 }
 
@@ -34,7 +36,25 @@ struct Stored {
     schemas: Option<Box<RawValue>>,
     /// Counts the changes of `schemas`.
     revision: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    retention: Option<Retention>,
     created_ms: u64,
+}
+
+/// What a new topic is given.
+#[derive(Default)]
+pub struct NewTopic<'a> {
+    pub adapter: Option<&'a str>,
+    /// A JSON array; without it the topic is open.
+    pub schemas: Option<Box<RawValue>>,
+    pub retention: Option<Retention>,
+}
+
+/// What is changed of a topic; `None` stays as it is.
+#[derive(Default)]
+pub struct TopicChange {
+    pub schemas: Option<Box<RawValue>>,
+    pub retention: Option<Option<Retention>>,
 }
 
 /// One entry of a schema list, as far as the engine looks at it. The rest is the schema plugin's business.
@@ -70,7 +90,7 @@ impl Topics {
         }
         if let Some(store) = stores.first() {
             let name = TopicName::default_topic();
-            map.entry(name.clone()).or_insert_with(|| Arc::new(Topic::new(name, store.clone(), None, 0, now_ms)));
+            map.entry(name.clone()).or_insert_with(|| Arc::new(Topic::new(name, store.clone(), None, 0, None, now_ms)));
         }
         Ok(Self { map: RwLock::new(map), changing: Mutex::new(()), changes: watch::Sender::new(0) })
     }
@@ -88,6 +108,7 @@ impl Topics {
             name: topic.name.to_string(),
             schemas: topic.schemas.clone(),
             revision: topic.setting.as_ref().map_or(0, |setting| setting.revision),
+            retention: topic.retention,
             created_ms: topic.created_ms,
         };
         let value = serde_json::to_vec(&stored).map_err(|error| corrupt(topic.name.as_str(), &error))?;
@@ -102,17 +123,24 @@ impl Topics {
 }
 
 impl Topic {
-    fn new(name: TopicName, store: Store, schemas: Option<Box<RawValue>>, revision: u64, created_ms: u64) -> Self {
+    fn new(
+        name: TopicName,
+        store: Store,
+        schemas: Option<Box<RawValue>>,
+        revision: u64,
+        retention: Option<Retention>,
+        created_ms: u64,
+    ) -> Self {
         let setting = schemas.as_ref().map(|schemas| {
             let config_json = format!(r#"{{"schemas":{}}}"#, schemas.get()).into();
             Arc::new(TopicSetting { topic: name.clone(), revision, config_json })
         });
-        Self { name, store, schemas, setting, created_ms }
+        Self { name, store, schemas, setting, retention, created_ms }
     }
 
     fn from_stored(stored: Stored, store: Store) -> Result<Self, EngineError> {
         let name = TopicName::parse(&stored.name)?;
-        Ok(Self::new(name, store, stored.schemas, stored.revision, stored.created_ms))
+        Ok(Self::new(name, store, stored.schemas, stored.revision, stored.retention, stored.created_ms))
     }
 
     pub fn sequence(&self) -> u64 {
@@ -142,13 +170,9 @@ impl Engine {
         self.topics.changes.subscribe()
     }
 
-    /// Makes a topic. `schemas` is a JSON array; without it the topic is open.
-    pub async fn create_topic(
-        &self,
-        name: TopicName,
-        adapter: Option<&str>,
-        schemas: Option<Box<RawValue>>,
-    ) -> Result<Arc<Topic>, EngineError> {
+    /// Makes a topic.
+    pub async fn create_topic(&self, name: TopicName, new: NewTopic<'_>) -> Result<Arc<Topic>, EngineError> {
+        let NewTopic { adapter, schemas, retention } = new;
         let store = self.store(adapter)?.clone();
         let _changing = self.topics.changing.lock().await;
         if self.topics.get(&name).is_some() {
@@ -157,24 +181,28 @@ impl Engine {
         if self.topics.read().len() >= limits::TOPICS_MAX {
             return Err(EngineError::TopicsFull { limit: limits::TOPICS_MAX });
         }
-        let topic = Topic::new(name.clone(), store, schemas, 1, (self.clock)());
+        let topic = Topic::new(name.clone(), store, schemas, 1, retention, (self.clock)());
         self.check_setting(&topic).await?;
         self.topics.store(topic, Expect::Absent).await?;
         self.topic(&name)
     }
 
-    /// Replaces a topic's schemas. Event types may be added and their schemas changed, never left out.
-    pub async fn update_schemas(&self, name: &TopicName, schemas: Box<RawValue>) -> Result<Arc<Topic>, EngineError> {
+    /// Changes a topic. Event types may be added and their schemas changed, never left out.
+    pub async fn change_topic(&self, name: &TopicName, change: TopicChange) -> Result<Arc<Topic>, EngineError> {
         let _changing = self.topics.changing.lock().await;
         let old = self.topic(name)?;
-        let kept = event_types(&schemas);
-        let missing: Vec<String> = old.event_types().into_iter().filter(|old| !kept.contains(old)).collect();
-        if !missing.is_empty() {
-            return Err(EngineError::SchemasRemoved(missing));
+        let mut topic = Topic { retention: change.retention.unwrap_or(old.retention), ..(*old).clone() };
+        if let Some(schemas) = change.schemas {
+            let kept = event_types(&schemas);
+            let missing: Vec<String> = old.event_types().into_iter().filter(|old| !kept.contains(old)).collect();
+            if !missing.is_empty() {
+                return Err(EngineError::SchemasRemoved(missing));
+            }
+            let revision = old.setting.as_ref().map_or(1, |setting| setting.revision + 1);
+            let Topic { name, store, retention, created_ms, .. } = topic;
+            topic = Topic::new(name, store, Some(schemas), revision, retention, created_ms);
+            self.check_setting(&topic).await?;
         }
-        let revision = old.setting.as_ref().map_or(1, |setting| setting.revision + 1);
-        let topic = Topic::new(name.clone(), old.store.clone(), Some(schemas), revision, old.created_ms);
-        self.check_setting(&topic).await?;
         self.topics.store(topic, Expect::Any).await?;
         self.topic(name)
     }
@@ -193,6 +221,6 @@ fn event_types(schemas: &RawValue) -> Vec<String> {
     heads.into_iter().filter_map(|head| head.event_type).collect()
 }
 
-fn corrupt(key: &str, error: &serde_json::Error) -> EngineError {
+pub(super) fn corrupt(key: &str, error: &serde_json::Error) -> EngineError {
     crate::storage::StorageError::Corrupt { place: format!("record '{key}'"), detail: error.to_string() }.into()
 }

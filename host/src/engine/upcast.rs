@@ -2,13 +2,24 @@
 //! today. The log keeps what it has. **Invariant:** events are handed up upcast by all, or not at all; only an operator's
 //! `on_trap = "pass"` leaves an upcaster out.
 
+use std::sync::Arc;
+
 use super::error::{EngineError, UpcastRefused};
 use crate::model::Event;
 use crate::plugin::{OnTrap, Plugins, Upcaster};
 
+pub(super) async fn upcast(plugins: &Plugins, events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+    let upcasters = plugins.upcasters();
+    if upcasters.is_empty() || events.is_empty() {
+        return Ok(events);
+    }
+    // What a call of a guest needs is kept out of the future of every read and follower.
+    Box::pin(upcast_by(&upcasters, events)).await
+}
+
 /// One call an upcaster, with the events that interest it as they are then.
-pub(super) async fn upcast(plugins: &Plugins, mut events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
-    for upcaster in plugins.upcasters().iter() {
+async fn upcast_by(upcasters: &[Arc<Upcaster>], mut events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+    for upcaster in upcasters {
         let chosen: Vec<usize> = (0..events.len()).filter(|&i| upcaster.interested_in(&events[i])).collect();
         if chosen.is_empty() {
             continue;

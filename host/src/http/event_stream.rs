@@ -24,10 +24,13 @@ const HEADERS: [(HeaderName, &str); 3] = [
 
 /// The answer that does not end by itself.
 pub fn answer(follow: Follow) -> Response {
-    (HEADERS, Body::from_stream(stream::unfold(Some(follow), next_piece))).into_response()
+    (HEADERS, Body::from_stream(stream::unfold(Some(Box::new(follow)), next_piece))).into_response()
 }
 
-async fn next_piece(follow: Option<Follow>) -> Option<(Result<Bytes, Arc<EngineError>>, Option<Follow>)> {
+/// Boxed, because it is handed from piece to piece.
+type More = Option<Box<Follow>>;
+
+async fn next_piece(follow: More) -> Option<(Result<Bytes, Arc<EngineError>>, More)> {
     let mut follow = follow?;
     match follow.next().await? {
         Ok(message) => Some((Ok(piece(&message)), Some(follow))),
@@ -75,4 +78,37 @@ pub fn json(event: &LiveEvent) -> Bytes {
     // An id has no line break, so the first one ends it.
     let id = rendered.iter().position(|byte| *byte == b'\n').unwrap_or(0);
     rendered.slice(id + BEFORE_JSON.len()..rendered.len() - AFTER_JSON.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::event_json::write_event;
+    use crate::model::{EventType, Payload, TopicName};
+
+    #[test]
+    fn an_event_is_its_id_and_the_json_of_a_read_on_one_line() {
+        let event = |sequence, payload: &'static [u8]| Event {
+            position: 9,
+            topic: TopicName::parse("t").expect("a name"),
+            sequence,
+            stream: None,
+            event_type: EventType::parse("made").expect("a name"),
+            time_ms: 0,
+            payload: Payload::Json(Bytes::from_static(payload)),
+            tags: vec![],
+            metadata: vec![],
+        };
+        let (plain, broken) = (event(1, b"{\"a\":1}"), event(2, b"{\n\"a\":\n1}"));
+        let mut read = Vec::new();
+        write_event(&mut read, &plain);
+        let (first, second) = (LiveEvent::new(plain), LiveEvent::new(broken));
+        assert_eq!(json(&first), read);
+        let text = piece(&Message::Events(vec![first, second.clone()]));
+        let text = String::from_utf8(text.to_vec()).expect("text");
+        let lines: Vec<&str> = text.split('\n').collect();
+        assert_eq!((lines.len(), lines[0], lines[2], lines[3], lines[5]), (7, "id: t-1", "", "id: t-2", ""));
+        assert_eq!(lines[1].strip_prefix("data: ").map(str::as_bytes), Some(&read[..]));
+        assert_eq!(lines[4].strip_prefix("data: ").map(str::as_bytes), Some(&json(&second)[..]));
+    }
 }

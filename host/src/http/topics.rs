@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::json;
 use serde_json::value::RawValue;
 use url::form_urlencoded;
@@ -13,7 +13,7 @@ use super::App;
 use super::body::Body;
 use super::problem::Problem;
 use super::time::timestamp;
-use crate::engine::{EngineError, Topic};
+use crate::engine::{EngineError, NewTopic, Retention, Topic, TopicChange};
 use crate::model::{TopicName, hex, limits};
 
 #[derive(Deserialize)]
@@ -22,12 +22,21 @@ struct CreateBody {
     name: Option<String>,
     schemas: Option<Box<RawValue>>,
     adapter: Option<String>,
+    retention: Option<Retention>,
 }
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct UpdateBody {
     schemas: Option<Box<RawValue>>,
+    /// `null` keeps everything from now on.
+    #[serde(default, deserialize_with = "given")]
+    retention: Option<Option<Retention>>,
+}
+
+/// Tells a member that is `null` from one that is absent.
+fn given<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Option<Retention>>, D::Error> {
+    Option::deserialize(member).map(Some)
 }
 
 #[derive(Serialize)]
@@ -39,6 +48,7 @@ struct TopicJson {
     schemas: Box<RawValue>,
     open: bool,
     adapter: &'static str,
+    retention: Option<Retention>,
     created_at: String,
 }
 
@@ -50,6 +60,7 @@ impl From<&Topic> for TopicJson {
             schemas: topic.schemas.clone().unwrap_or_else(empty_list),
             open: topic.schemas.is_none(),
             adapter: topic.store.adapter,
+            retention: topic.retention,
             created_at: timestamp(topic.created_ms),
         }
     }
@@ -72,11 +83,13 @@ fn shape(detail: String) -> Problem {
 
 /// `POST /topics`
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let CreateBody { name, schemas, adapter } = body.json(shape)?;
+    let CreateBody { name, schemas, adapter, retention } = body.json(shape)?;
+    check_retention(retention.as_ref())?;
     let schemas = schemas.map(check_list).transpose()?;
     let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some()) else { return Err(invalid(REQUIRED)) };
     let name = TopicName::parse(&name)?;
-    let topic = app.engine.create_topic(name, adapter.as_deref(), schemas).await.map_err(|error| match error {
+    let new = NewTopic { adapter: adapter.as_deref(), schemas, retention };
+    let topic = app.engine.create_topic(name, new).await.map_err(|error| match error {
         EngineError::TopicExists(_) if adapter.is_some() => Problem::from(error).with_status(StatusCode::CONFLICT),
         error => error.into(),
     })?;
@@ -86,6 +99,10 @@ pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, 
         "adapter": topic.store.adapter,
     });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+fn check_retention(retention: Option<&Retention>) -> Result<(), Problem> {
+    retention.map_or(Ok(()), Retention::check).map_err(|why| Problem::bad_request("INVALID_RETENTION", why))
 }
 
 /// A list of objects within the limit; what the schemas say is the schema plugin's business.
@@ -130,15 +147,21 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     let tip = topic.store.log.tip(&topic.name);
     let (name, hash) = (topic.name.as_str(), hex(&tip.hash));
-    Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "hash": hash })).into_response())
+    let first = app.engine.first_sequence(&topic);
+    Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "first": first, "hash": hash })).into_response())
 }
 
 /// `PUT /topics/{t}`
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";
-    let UpdateBody { schemas } = body.json(|detail| invalid(format!("{required} ({detail})")))?;
-    let schemas = check_list(schemas.ok_or_else(|| invalid(required))?)?;
-    app.engine.update_schemas(&name, schemas).await?;
-    Ok(Json(json!({ "message": format!("Topic '{name}' schemas updated successfully") })).into_response())
+    let UpdateBody { schemas, retention } = body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    if schemas.is_none() && retention.is_none() {
+        return Err(invalid(required));
+    }
+    check_retention(retention.flatten().as_ref())?;
+    let schemas = schemas.map(check_list).transpose()?;
+    let what = if schemas.is_some() { "schemas" } else { "retention" };
+    app.engine.change_topic(&name, TopicChange { schemas, retention }).await?;
+    Ok(Json(json!({ "message": format!("Topic '{name}' {what} updated successfully") })).into_response())
 }

@@ -93,6 +93,10 @@ pub const SOCKET_BUFFER_BYTES: usize = 4 << 10;
 pub const SOCKET_UNSENT_BYTES_MAX: usize = 4 << 20;
 /// Wait of a server that stops for a client that takes nothing of what is written to it, in milliseconds.
 pub const STOP_STALL_MS: u64 = 1_000;
+/// How often topics are looked at for events that they no longer keep, in milliseconds, unless the settings say otherwise; and
+/// the shortest that they may say.
+pub const RETENTION_LOOK_MS: u64 = 10_000;
+pub const RETENTION_LOOK_MS_MIN: u64 = 10;
 /// How often a server that lacks room on the disk looks for it, in milliseconds.
 pub const ROOM_LOOK_MS: u64 = 500;
 /// Wait for a client to take the word that its socket is closed, in milliseconds.

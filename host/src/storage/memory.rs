@@ -190,6 +190,20 @@ impl EventLog for MemoryLog {
         Ok(self.state().version(topic, stream))
     }
 
+    /// Payloads stand for stored bytes here.
+    async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError> {
+        let state = self.state();
+        let positions = state.topics.get(topic).map_or(&[][..], Vec::as_slice);
+        let mut behind = 0;
+        for (index, position) in positions.iter().enumerate().rev() {
+            behind += state.events[*position as usize - 1].payload.as_bytes().len() as u64;
+            if behind >= bytes {
+                return Ok(index as Sequence);
+            }
+        }
+        Ok(0)
+    }
+
     async fn stored(&self, _: Position, _: Position, _: usize) -> Result<Stored, StorageError> {
         Err(StorageError::Io { what: "a backup".into(), detail: "the memory adapter stores nothing".into() })
     }

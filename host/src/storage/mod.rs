@@ -9,9 +9,12 @@ mod codec;
 #[doc(hidden)]
 pub mod contract;
 pub(crate) mod fuzzing;
+mod kept;
 pub mod memory;
 mod page;
 pub mod redb;
+
+pub use kept::{Cuts, Kept};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -158,6 +161,11 @@ pub trait EventLog: Send + Sync + 'static {
     /// Reads one page. `read.events_max` and `read.bytes_max` bound it.
     async fn read(&self, read: &Read) -> Result<Page, StorageError>;
 
+    /// Reads one page of what was ever appended, deleted or not: for whoever asks only where something is.
+    async fn read_whole(&self, read: &Read) -> Result<Page, StorageError> {
+        self.read(read).await
+    }
+
     /// The last position, as a value that can be waited on. It changes after the events are readable.
     fn head(&self) -> watch::Receiver<Position>;
 
@@ -171,6 +179,10 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// How many events a stream has.
     async fn stream_head(&self, topic: &TopicName, stream: &StreamName) -> Result<Version, StorageError>;
+
+    /// The last sequence of a topic behind which there are at least so many stored bytes of its events, or one somewhat
+    /// before it; 0 if the topic has not so many.
+    async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError>;
 
     /// Stored bytes of the events from `from` up to `end`, inclusive, at least one and about `bytes_max`: for a backup.
     async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError>;

@@ -17,6 +17,7 @@ mod plugins;
 mod publish;
 mod read;
 mod readme;
+mod retention;
 mod socket;
 mod topics;
 mod upcasters;

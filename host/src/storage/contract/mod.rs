@@ -122,6 +122,7 @@ macro_rules! storage_contract {
             a_page_is_bounded_in_events_and_bytes
             a_filter_that_matches_nothing_is_read_in_bounded_steps
             reading_where_nothing_is_finds_nothing
+            behind_a_sequence_there_are_so_many_bytes
             a_reader_that_follows_the_head_misses_nothing_and_sees_nothing_twice
         );
         $crate::storage_contract!($open; histories: random_histories_read_as_a_plain_list_says);

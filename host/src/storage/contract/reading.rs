@@ -145,3 +145,22 @@ async fn follow(log: Arc<dyn EventLog>, scope: Scope, end: u64) {
         }
     }
 }
+
+pub async fn behind_a_sequence_there_are_so_many_bytes(open: Open<'_>) {
+    const BYTES: u64 = 1_000;
+    let store = open(ticking());
+    let one = |name| event(name, "s", vec![b'x'; BYTES as usize]);
+    for _ in 0..300 {
+        store.log.append(batch(vec![one("t"), one("other"), one("t")])).await.expect("appends");
+    }
+    let name = topic("t");
+    for bytes in [1, BYTES, 7 * BYTES, 300 * BYTES] {
+        let through = store.log.beyond(&name, bytes).await.expect("a sequence");
+        let read = read_all(&*store.log, forward(Scope::Topic(name.clone()), through + 1)).await;
+        // Names and headers count too where they are stored.
+        let most = read.len() as u64 * (BYTES + 200);
+        assert!(most >= bytes, "{bytes} bytes are behind {through} of 600");
+    }
+    assert_eq!(store.log.beyond(&name, 600 * (BYTES + 200)).await.expect("a sequence"), 0, "there are not so many");
+    assert_eq!(store.log.beyond(&topic("nothing"), 1).await.expect("a sequence"), 0);
+}

@@ -78,15 +78,18 @@ impl Places {
 #[derive(Default)]
 pub struct TopicChunk {
     pub places: Places,
+    /// Stored bytes of the events.
+    pub bytes: u64,
     /// Of the topic's last event here.
     pub hash: Hash,
     pub streams: HashMap<StreamName, Places>,
 }
 
 impl TopicChunk {
-    /// Notes neighbouring events that are all of one stream, or all of none, and the last one's hash.
-    pub fn add(&mut self, stream: Option<&StreamName>, run: &[Place], hash: Hash) -> Result<(), Damage> {
+    /// Notes neighbouring events that are all of one stream, or all of none, their bytes, and the last one's hash.
+    pub fn add(&mut self, stream: Option<&StreamName>, run: &[Place], bytes: usize, hash: Hash) -> Result<(), Damage> {
         self.hash = hash;
+        self.bytes += bytes as u64;
         run.iter().try_for_each(|place| self.places.push(place.sequence, place.position))?;
         let Some(stream) = stream else { return Ok(()) };
         let places = match self.streams.get_mut(stream) {

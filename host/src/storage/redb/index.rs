@@ -12,7 +12,7 @@ use super::chunk::{Chunk, Places};
 use super::database;
 use super::directory::{Directory, redb_error};
 use super::keys::{self, KEYS_OLD, KEYS_YOUNG, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS};
-use super::keys::{TOPIC_TIPS, TYPE_POSTINGS};
+use super::keys::{TOPIC_BYTES, TOPIC_TIPS, TYPE_POSTINGS};
 use super::postings::{self, POSTINGS_MAX};
 use super::prefix::{Prefix, Reached};
 use super::stretch::Files;
@@ -71,6 +71,7 @@ fn create_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
     for lists in [TOPIC_POSTINGS, STREAM_POSTINGS, TAG_POSTINGS, TYPE_POSTINGS] {
         txn.open_table(lists)?;
     }
+    txn.open_table(TOPIC_BYTES)?;
     txn.open_table(TOPIC_TIPS)?;
     txn.open_table(KEYS_YOUNG)?;
     txn.open_table(KEYS_OLD)?;
@@ -93,10 +94,11 @@ fn write_stretches(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Er
 }
 
 fn write_lists(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Error> {
-    let mut tips = txn.open_table(TOPIC_TIPS)?;
+    let (mut tips, mut bytes) = (txn.open_table(TOPIC_TIPS)?, txn.open_table(TOPIC_BYTES)?);
     let (mut topics, mut streams, mut tags, mut types) = (vec![], vec![], vec![], vec![]);
     for (topic, events) in &chunk.topics {
         tips.insert(topic.as_str(), (events.places.last(), events.hash))?;
+        bytes.insert(keys::topic_key(topic, events.places.first).as_slice(), events.bytes)?;
         place_rows(&events.places, |first| keys::topic_key(topic, first), &mut topics);
         for (stream, places) in &events.streams {
             place_rows(places, |first| keys::stream_key(topic, stream, first), &mut streams);

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{EventType, StreamName, Tag, TopicName};
 
 /// The number of everything in a store's directory, together.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// Position → where in the log its event lies: segment, offset. One entry for a stretch of events (see `stretch.rs`).
 pub const STRETCHES: TableDefinition<u64, (u64, u64)> = TableDefinition::new("stretches");
@@ -20,6 +20,8 @@ pub const STREAM_POSTINGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new(
 /// (tag, first position) → positions, and (event type, first position) → positions.
 pub const TAG_POSTINGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("tag_postings");
 pub const TYPE_POSTINGS: TableDefinition<&[u8], &[u8]> = TableDefinition::new("type_postings");
+/// (topic, first sequence) → stored bytes of the topic's events from there up to the next entry.
+pub const TOPIC_BYTES: TableDefinition<&[u8], u64> = TableDefinition::new("topic_bytes");
 /// Topic → its last sequence and that event's hash.
 pub const TOPIC_TIPS: TableDefinition<&str, (u64, [u8; 32])> = TableDefinition::new("topic_tips");
 /// Idempotency key → (its request, first position, events). Two generations, so that forgetting is dropping a table.

@@ -12,7 +12,9 @@ use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
 use super::{threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use crate::model::{Condition, Direction, Filter, Page, Position, Read, Scope, StreamName, TopicName, Version};
+use crate::model::{
+    Condition, Direction, Filter, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version,
+};
 use crate::storage::{
     AppendError, Appended, Batch, EventLog, Place, ProgressSink, Recalled, StorageError, Stored, Tip, Verified,
 };
@@ -198,6 +200,11 @@ impl EventLog for RedbLog {
         }
         let (shared, topic, stream) = (self.shared.clone(), topic.clone(), stream.clone());
         on_blocking_thread(move || shared.stream_head(&topic, &stream)).await
+    }
+
+    async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError> {
+        let (shared, topic) = (self.shared.clone(), topic.clone());
+        on_blocking_thread(move || shared.beyond(&topic, bytes)).await
     }
 
     async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError> {

@@ -105,14 +105,15 @@ impl Placed {
 
     /// Notes the batch in the tail's index, run by run of the same stream.
     pub fn index(&self, tail: &mut Tail) -> Result<(), Damage> {
-        let mut start = 0;
+        let (mut start, mut bytes) = (0, 0);
         for run in self.events.chunk_by(|a, b| a.slot == b.slot) {
             let end = start + run.len();
+            let bytes_end = run[run.len() - 1].end as usize;
             let (slot, places) = (&self.slots[run[0].slot as usize], &self.places[start..end]);
             let (last, hash) = (places[places.len() - 1].sequence, run[run.len() - 1].hash);
-            tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places, hash)?;
+            tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places, bytes_end - bytes, hash)?;
             tail.set_tip(&slot.topic, last, hash);
-            start = end;
+            (start, bytes) = (end, bytes_end);
         }
         let chunk = tail.active();
         for (event, place) in self.events.iter().zip(&self.places) {

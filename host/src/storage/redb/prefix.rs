@@ -11,13 +11,15 @@ use std::sync::Arc;
 
 use super::chunk::KeyUse;
 use super::directory::redb_error;
-use super::keys::{self, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS, TOPIC_TIPS, TYPE_POSTINGS};
+use super::keys::{
+    self, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_BYTES, TOPIC_POSTINGS, TOPIC_TIPS, TYPE_POSTINGS,
+};
 use super::postings;
 use super::rows::{List, Row, Rows};
 use super::stretch::{Files, Stretch, StretchError};
 use super::verify::{Sums, entry};
 use super::wal::WalEnd;
-use crate::model::{Direction, Position, Scope, StreamName, TopicName, Version};
+use crate::model::{Direction, Position, Scope, Sequence, StreamName, TopicName, Version};
 use crate::storage::codec::Damage;
 use crate::storage::page::Span;
 use crate::storage::{Damaged, StorageError, Tip};
@@ -43,6 +45,7 @@ pub struct Prefix {
     pub streams: Rows,
     pub tags: Rows,
     pub types: Rows,
+    bytes: ReadOnlyTable<&'static [u8], u64>,
     /// The younger generation first.
     keys: [Keys; 2],
     /// Of topics that have events here; how many.
@@ -77,6 +80,7 @@ impl Prefix {
                 streams: txn.open_table(STREAM_POSTINGS)?,
                 tags: txn.open_table(TAG_POSTINGS)?,
                 types: txn.open_table(TYPE_POSTINGS)?,
+                bytes: txn.open_table(TOPIC_BYTES)?,
                 keys: [txn.open_table(keys::KEYS_YOUNG)?, txn.open_table(keys::KEYS_OLD)?],
                 tips: HashMap::new(),
             };
@@ -110,6 +114,20 @@ impl Prefix {
         let count = postings::count(key.value(), row.value()).ok().filter(|count| *count > 0 && first > 0);
         let head = count.and_then(|count| first.checked_add(count - 1));
         head.ok_or_else(|| self.corrupt(format_args!("stream '{topic}/{stream}'"), Damage("a row that has no end")))
+    }
+
+    /// See `EventLog::beyond`; `behind` are the bytes that lie behind this snapshot.
+    pub fn beyond(&self, topic: &TopicName, mut behind: u64, bytes: u64) -> Result<Sequence, StorageError> {
+        let (low, high) = (keys::topic_key(topic, 0), keys::topic_key(topic, u64::MAX));
+        let rows = self.bytes.range(low.as_slice()..=high.as_slice()).map_err(|error| self.failed(error))?;
+        for row in rows.rev() {
+            let (key, of_row) = row.map_err(|error| self.failed(error))?;
+            behind = behind.saturating_add(of_row.value());
+            if behind >= bytes {
+                return Ok(keys::key_number(key.value()).unwrap_or(0).saturating_sub(1));
+            }
+        }
+        Ok(0)
     }
 
     /// Shows the events of a span, as long as they are in this snapshot and `visit` wants more.

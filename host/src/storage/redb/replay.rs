@@ -245,7 +245,7 @@ impl Replay<'_> {
         if known.is_some_and(|version| view.place.version != Some(version + 1)) {
             return Err(Damage("a version that does not go on from its stream's last"));
         }
-        self.tail.active().topic(&topic).add(stream.as_ref(), &[view.place], view.hash)?;
+        self.tail.active().topic(&topic).add(stream.as_ref(), &[view.place], stored.len(), view.hash)?;
         self.tail.set_tip(&topic, sequence, view.hash);
         let event_type = EventType::parse(view.event_type).map_err(|_| Damage("an event type that is no name"))?;
         let tags = view.tags().map(Tag::parse).collect::<Result<Vec<_>, _>>();

@@ -9,7 +9,7 @@ use super::config::RedbConfig;
 use super::directory::Directory;
 use super::index::Index;
 use super::tail::Tail;
-use crate::model::{Filter, Position, StreamName, TopicName, Version};
+use crate::model::{Filter, Position, Sequence, StreamName, TopicName, Version};
 use crate::storage::StorageError;
 
 pub struct Shared {
@@ -109,6 +109,15 @@ impl Shared {
             (state.tail.key(key), state.tail.head(), state.tail.prefix.clone())
         };
         Ok((if known.is_some() { known } else { prefix.key(key)? }, head))
+    }
+
+    /// See `EventLog::beyond`.
+    pub fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError> {
+        let (found, prefix) = {
+            let state = self.state();
+            (state.tail.beyond(topic, bytes), state.tail.prefix.clone())
+        };
+        found.or_else(|behind| prefix.beyond(topic, behind, bytes))
     }
 
     /// A stream's head, from redb if need be. The tail is asked first: what left it since is in the newer snapshot.

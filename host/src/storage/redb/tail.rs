@@ -104,6 +104,18 @@ impl Tail {
         self.chunks().rev().find_map(|chunk| chunk.version(topic, stream))
     }
 
+    /// See `EventLog::beyond`: a sequence, or how many bytes the tail has if they are fewer.
+    pub fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, u64> {
+        let mut behind = 0;
+        for events in self.chunks().rev().filter_map(|chunk| chunk.topics.get(topic)) {
+            behind += events.bytes;
+            if behind >= bytes {
+                return Ok(events.places.first - 1);
+            }
+        }
+        Err(behind)
+    }
+
     /// The last place of a scope, if that can be told without redb.
     pub fn end(&self, scope: &Scope) -> Option<u64> {
         match scope {

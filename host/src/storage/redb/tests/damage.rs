@@ -220,10 +220,12 @@ async fn another_format_or_none_is_refused() {
     sample(dir.path(), 1).await;
     let file = keys::format_file(dir.path());
     let right = fs::read_to_string(&file).expect("readable");
-    fs::write(&file, right.replace("weir-redb 2 ", "weir-redb 1 ")).expect("writes");
+    let current = format!("weir-redb {}", keys::FORMAT);
+    assert!(right.starts_with(&current), "{right}");
+    fs::write(&file, right.replace(&current, "weir-redb 1")).expect("writes");
     let Err(StorageError::Format { found, known, .. }) = open_at(dir.path(), tiny) else { panic!("opened") };
     assert_eq!((found, known), (1, keys::FORMAT));
-    for wrong in ["", "weir", "weir-redb x", "weir-redb 2", "weir-redb 2 zz"] {
+    for wrong in ["", "weir", "weir-redb x", &current, &format!("{current} zz")] {
         fs::write(&file, wrong).expect("writes");
         assert!(matches!(open_at(dir.path(), tiny), Err(StorageError::Corrupt { .. })), "{wrong}");
     }
