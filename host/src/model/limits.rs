@@ -43,7 +43,7 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bytes of events in memory at which the background task starts to move them into the index.
 pub const TAIL_FILL_BYTES: usize = 16 << 20;
 /// Bytes of events in memory at which the writer waits for that task.
-pub const TAIL_BYTES_MAX: usize = 128 << 20;
+pub const TAIL_BYTES_MAX: usize = 96 << 20;
 /// Bytes of log between two entries of the index that say where an event lies: what a lookup reads at least.
 pub const STRETCH_BYTES: u64 = 64 << 10;
 /// Segment files that are kept open to be read.
