@@ -28,7 +28,7 @@ cargo xtask <command>
   bench publish [<args>] measure publishing against a release build
   bench log [<args>]     measure what conditions cost, and a log that grows
   bench plugins [<args>] measure what plugins cost, in four languages
-  soak [<args>]          the long form of the chaos tests
+  soak [<args>]          the long form of the heavy checks, e.g. soak openapi --cases 2000 --seconds 600
 ";
 
 fn main() -> ExitCode {
@@ -61,7 +61,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
             .and_then(|()| checks::test(args)),
         "audit" => checks::audit(),
         "bench" => plugins().and_then(|()| bench(args)),
-        "soak" => plugins().and_then(|()| soak(args)),
+        "soak" => plugins().and_then(|()| clients::install()).and_then(|()| soak(args)),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(())

@@ -1,7 +1,7 @@
 //! Publishing: the array form, the object form with conditions, the one-topic form, and the streams forms.
 
 use axum::Json;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
@@ -13,6 +13,11 @@ use super::cloud_events;
 use super::conditions::{ConditionBody, conditions, preconditions};
 use super::event_body::{EventBody, StreamEventBody, invalid_event};
 use super::idempotency;
+use super::openapi::problems::{
+    Body as OfBody, InPath, Named, OfTopic, Refused, TopicInBody, Versioned, Writing, WritingMany,
+};
+use super::openapi::{PUBLISHING, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
 use super::trace_context;
 use crate::engine::{EngineError, Publication, Published};
@@ -62,7 +67,21 @@ struct BatchBody<'a> {
     conditions: Vec<ConditionBody<'a>>,
 }
 
-/// `POST /events`
+/// Publishes events of any topics of one store, all or none.
+///
+/// A CloudEvent in binary mode has its attributes in `ce-` headers and its data as the body.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = PUBLISHING,
+    params(params::Key, params::Expectations),
+    request_body(content(
+        (schemas::Publication = "application/json"),
+        (schemas::CloudEvent = "application/cloudevents+json"),
+        (schemas::CloudEvents = "application/cloudevents-batch+json"),
+    )),
+    responses(answers::Created, Refused<(OfBody, Named, TopicInBody, Writing, WritingMany)>)
+)]
 pub async fn post_events(State(app): State<App>, write: Write) -> Result<Response, Problem> {
     let (events, conditions) = parse(&write.body, None)?;
     // Here an unknown topic is the event's fault, not the path's.
@@ -75,7 +94,21 @@ pub async fn post_events(State(app): State<App>, write: Write) -> Result<Respons
     Ok(created(&published))
 }
 
-/// `POST /topics/{t}/events`
+/// Publishes events of one topic, all or none.
+///
+/// A CloudEvent in binary mode has its attributes in `ce-` headers and its data as the body.
+#[utoipa::path(
+    post,
+    path = "/topics/{topic}/events",
+    tag = PUBLISHING,
+    params(params::Topic, params::Key, params::Expectations),
+    request_body(content(
+        (schemas::TopicPublication = "application/json"),
+        (schemas::TopicCloudEvent = "application/cloudevents+json"),
+        (schemas::TopicCloudEvents = "application/cloudevents-batch+json"),
+    )),
+    responses(answers::Created, Refused<(InPath, OfBody, Named, OfTopic, Writing, WritingMany)>)
+)]
 pub async fn post_topic_events(
     State(app): State<App>,
     Path(topic): Path<String>,
@@ -220,7 +253,15 @@ fn created(published: &Publication) -> Response {
     idempotency::marked((StatusCode::CREATED, super::JSON_HEADERS, text).into_response(), *replayed)
 }
 
-/// `POST /streams/{s}`: append next, in topic `default`.
+/// Appends an event to a stream of topic `default`.
+#[utoipa::path(
+    post,
+    path = "/streams/{stream}",
+    tag = PUBLISHING,
+    params(params::Stream, params::Key, params::Expectations),
+    request_body = schemas::NewStreamEvent,
+    responses(answers::Next, Refused<(InPath, OfBody, Named, Writing)>)
+)]
 pub async fn post_stream(
     State(app): State<App>,
     Path(stream): Path<String>,
@@ -229,7 +270,15 @@ pub async fn post_stream(
     append(&app, TopicName::default_topic(), &stream, None, &write).await
 }
 
-/// `POST /topics/{t}/streams/{s}`
+/// Appends an event to a stream.
+#[utoipa::path(
+    post,
+    path = "/topics/{topic}/streams/{stream}",
+    tag = PUBLISHING,
+    params(params::Topic, params::Stream, params::Key, params::Expectations),
+    request_body = schemas::NewStreamEvent,
+    responses(answers::Next, Refused<(InPath, OfBody, Named, OfTopic, Writing)>)
+)]
 pub async fn post_topic_stream(
     State(app): State<App>,
     Path((topic, stream)): Path<(String, String)>,
@@ -238,7 +287,15 @@ pub async fn post_topic_stream(
     append(&app, TopicName::parse(&topic)?, &stream, None, &write).await
 }
 
-/// `POST /streams/{s}/{version}`: only as exactly this version, in topic `default`.
+/// Appends an event to a stream of topic `default`, if it becomes this version.
+#[utoipa::path(
+    post,
+    path = "/streams/{stream}/{version}",
+    tag = PUBLISHING,
+    params(params::Stream, params::AtVersion, params::Key, params::Expectations),
+    request_body = schemas::NewStreamEvent,
+    responses(answers::Next, Refused<(InPath, OfBody, Named, Versioned, Writing)>)
+)]
 pub async fn post_stream_version(
     State(app): State<App>,
     Path((stream, version)): Path<(String, String)>,
@@ -247,7 +304,15 @@ pub async fn post_stream_version(
     append(&app, TopicName::default_topic(), &stream, Some(&version), &write).await
 }
 
-/// `POST /topics/{t}/streams/{s}/{version}`
+/// Appends an event to a stream, if it becomes this version.
+#[utoipa::path(
+    post,
+    path = "/topics/{topic}/streams/{stream}/{version}",
+    tag = PUBLISHING,
+    params(params::Topic, params::Stream, params::AtVersion, params::Key, params::Expectations),
+    request_body = schemas::NewStreamEvent,
+    responses(answers::Next, Refused<(InPath, OfBody, Named, OfTopic, Versioned, Writing)>)
+)]
 pub async fn post_topic_stream_version(
     State(app): State<App>,
     Path((topic, stream, version)): Path<(String, String, String)>,

@@ -1,7 +1,7 @@
 //! Topics: create, list, show, change schemas.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -11,6 +11,11 @@ use url::form_urlencoded;
 
 use super::App;
 use super::body::Body;
+use super::openapi::problems::{
+    Body as OfBody, Creating, InPath, Named, OfTopic, Once, Query, Refused, Replacing, Schemas, Shape,
+};
+use super::openapi::{TOPICS, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
 use crate::engine::{EngineError, Topic};
@@ -30,15 +35,21 @@ struct UpdateBody {
     schemas: Option<Box<RawValue>>,
 }
 
-#[derive(Serialize)]
+/// A topic as it is now.
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TopicJson {
+#[schema(as = Topic)]
+pub struct TopicJson {
+    #[schema(value_type = schemas::TopicName)]
     name: String,
+    /// That of its last event.
     sequence: u64,
     /// Empty for an open topic too, as existing clients read a list; `open` tells the two apart.
+    #[schema(value_type = Vec<schemas::TopicSchema>)]
     schemas: Box<RawValue>,
     open: bool,
     adapter: &'static str,
+    #[schema(value_type = schemas::Timestamp)]
     created_at: String,
 }
 
@@ -70,7 +81,15 @@ fn shape(detail: String) -> Problem {
     invalid(format!("{REQUIRED} ({detail})"))
 }
 
-/// `POST /topics`
+/// Makes a topic.
+#[utoipa::path(
+    post,
+    path = "/topics",
+    tag = TOPICS,
+    params(params::Key),
+    request_body = schemas::NewTopic,
+    responses(answers::TopicMade, Refused<(Once, OfBody, Shape, Named, Schemas, Creating)>)
+)]
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
     let CreateBody { name, schemas, adapter } = body.json(shape)?;
     let schemas = schemas.map(check_list).transpose()?;
@@ -100,7 +119,14 @@ fn check_list(schemas: Box<RawValue>) -> Result<Box<RawValue>, Problem> {
     Ok(schemas)
 }
 
-/// `GET /topics`
+/// All topics by name.
+#[utoipa::path(
+    get,
+    path = "/topics",
+    tag = TOPICS,
+    params(params::View),
+    responses((status = 200, description = "All topics.", body = schemas::Topics), Refused<Query>)
+)]
 pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut details = false;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -119,13 +145,27 @@ pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Re
     Ok(Json(json!({ "topics": names })).into_response())
 }
 
-/// `GET /topics/{t}`
+/// One topic.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}",
+    tag = TOPICS,
+    params(params::Topic),
+    responses((status = 200, description = "The topic.", body = TopicJson), Refused<(InPath, Named, OfTopic)>)
+)]
 pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     Ok(Json(TopicJson::from(&*topic)).into_response())
 }
 
-/// `GET /topics/{t}/head`: where the topic ends, and the hash that covers all its events.
+/// Where the topic ends, and the hash that covers all its events.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}/head",
+    tag = TOPICS,
+    params(params::Topic),
+    responses((status = 200, description = "The head.", body = schemas::TopicHead), Refused<(InPath, Named, OfTopic)>)
+)]
 pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     let tip = topic.store.log.tip(&topic.name);
@@ -133,7 +173,18 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
     Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "hash": hash })).into_response())
 }
 
-/// `PUT /topics/{t}`
+/// Replaces a topic's schemas, at once. Its events stay, and their numbers go on.
+#[utoipa::path(
+    put,
+    path = "/topics/{topic}",
+    tag = TOPICS,
+    params(params::Topic, params::Key),
+    request_body = schemas::TopicSchemas,
+    responses(
+        answers::SchemasReplaced,
+        Refused<((InPath, Named, OfTopic), (Once, OfBody, Shape), (Schemas, Replacing))>
+    )
+)]
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";

@@ -99,6 +99,10 @@ pub const WAIT_S_MAX: u64 = 60;
 pub const CLOSED_PAGE_AGE_S: u32 = 60;
 pub const CLOSED_PAGE_STORED_AGE_S: u32 = 3_600;
 
+/// Topics and consumers in one AsyncAPI document.
+pub const ASYNCAPI_TOPICS_MAX: usize = 100;
+pub const ASYNCAPI_CONSUMERS_MAX: usize = 100;
+
 /// Consumers of one server.
 pub const CONSUMERS_MAX: usize = 10_000;
 /// Topics of one consumer.
@@ -106,6 +110,9 @@ pub const CONSUMER_TOPICS_MAX: usize = 1_000;
 /// Events in one delivery, by default and at most.
 pub const DELIVERY_EVENTS: usize = 100;
 pub const DELIVERY_EVENTS_MAX: usize = 1_000;
+/// Attempts for one event, and milliseconds between two of them, that a consumer may ask for.
+pub const RETRY_ATTEMPTS_MAX: u32 = 1_000;
+pub const RETRY_DELAY_MS_MAX: u64 = 3_600_000;
 /// Wait for one delivery's answer, in milliseconds.
 pub const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 

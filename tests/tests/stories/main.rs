@@ -12,6 +12,7 @@ mod formats;
 mod hostile;
 mod integrity;
 mod languages;
+mod openapi;
 mod plugins;
 mod publish;
 mod read;
