@@ -1,6 +1,8 @@
 //! `GET /asyncapi.json`: what flows, as an AsyncAPI 3 document: a channel for each topic, its events by their schemas,
 //! followers that receive them, and the webhooks of consumers. Made anew for every request: topics come and go.
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, header};
@@ -42,7 +44,13 @@ pub async fn get_asyncapi(
     if topics.is_empty() {
         topics = app.engine.topics();
     }
-    topics.truncate(limits::ASYNCAPI_TOPICS_MAX);
+    let all = topics.len();
+    let mut bytes = 0;
+    let mut fits = |topic: &Arc<Topic>| {
+        bytes += topic.schemas.as_deref().map_or(0, |schemas| schemas.get().len());
+        bytes <= limits::ASYNCAPI_SCHEMA_BYTES_MAX
+    };
+    let topics: Vec<_> = topics.into_iter().take(limits::ASYNCAPI_TOPICS_MAX).take_while(&mut fits).collect();
     let consumers = app.consumers.list();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let mut document = Document::new(host);
@@ -50,7 +58,7 @@ pub async fn get_asyncapi(
     let delivering = consumers.iter().map(|consumer| &consumer.definition);
     let shown = delivering.filter(|consumer| topics.iter().any(|topic| consumer.topics.contains_key(&topic.name)));
     shown.take(limits::ASYNCAPI_CONSUMERS_MAX).for_each(|consumer| document.add_consumer(consumer));
-    Ok(Json(document.finish()).into_response())
+    Ok(Json(document.finish(topics.len(), all)).into_response())
 }
 
 struct Document {
@@ -127,14 +135,18 @@ impl Document {
         );
     }
 
-    fn finish(self) -> Value {
+    fn finish(self, shown: usize, all: usize) -> Value {
+        let description = format!(
+            "What flows now: followers receive what is published to topics, and Weir sends it to the webhooks of \
+             consumers. How to publish and read stands in /openapi.json. This has {shown} of {all} topics; ask for \
+             others by their names, with ?topic="
+        );
         json!({
             "asyncapi": "3.0.0",
             "info": {
                 "title": "Weir: topics and consumers",
                 "version": env!("CARGO_PKG_VERSION"),
-                "description": "What flows now: followers receive what is published to topics, and Weir sends it to the \
-                                webhooks of consumers. How to publish and read stands in /openapi.json."
+                "description": description
             },
             "defaultContentType": "application/json",
             "servers": self.servers,

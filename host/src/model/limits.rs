@@ -1,6 +1,6 @@
 //! Every number that bounds something, with its unit. Config may move those that operators have a reason to move.
 
-/// Characters in the name of a topic, stream, event type, plugin or tag.
+/// Characters in the name of a topic, stream, event type or plugin, and bytes in a tag.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Topics of one server.
 pub const TOPICS_MAX: usize = 10_000;
@@ -99,9 +99,10 @@ pub const WAIT_S_MAX: u64 = 60;
 pub const CLOSED_PAGE_AGE_S: u32 = 60;
 pub const CLOSED_PAGE_STORED_AGE_S: u32 = 3_600;
 
-/// Topics and consumers in one AsyncAPI document.
+/// Topics and consumers in one AsyncAPI document, and bytes of the topics' schemas.
 pub const ASYNCAPI_TOPICS_MAX: usize = 100;
 pub const ASYNCAPI_CONSUMERS_MAX: usize = 100;
+pub const ASYNCAPI_SCHEMA_BYTES_MAX: usize = 8 << 20;
 
 /// Consumers of one server.
 pub const CONSUMERS_MAX: usize = 10_000;

@@ -25,6 +25,8 @@ STATE = {
 RELATIONS = {
     "INVALID_CONDITION": ["are about one stream", "say which topic the stream is of"],
     "INVALID_EVENT": ["expectedVersion needs a stream", "in the body is not topic"],
+    # A schema counts characters.
+    "INVALID_NAME": ["is longer than 200 bytes"],
     "INVALID_REQUEST": ["must be null or the id of its last event", "initialDelayMs <= maxDelayMs"],
 }
 
@@ -38,7 +40,11 @@ def before_load_schema(context, raw_schema):
     for form in schemas["NewEvent"]["anyOf"]:
         form["properties"]["topic"] = known
     for form in schemas["NewConsumer"]["anyOf"]:
-        form["properties"]["topics"]["propertyNames"] = known
+        form["properties"]["topics"].update(propertyNames=known, additionalProperties={"type": "null"})
+    schemas["NewConsumer"]["anyOf"][0]["properties"]["sink"] = {"enum": ["webhook", None]}
+    schemas["TopicSchemas"]["properties"]["schemas"] = {
+        "anyOf": [{"const": [{"eventType": "made", "type": "object"}]}, schemas["TopicSchemas"]["properties"]["schemas"]]
+    }
     schemas["CloudEvent"]["anyOf"][0]["properties"]["weirtopic"] = known
     for path, item in raw_schema["paths"].items():
         for method, operation in item.items():
@@ -49,6 +55,8 @@ def before_load_schema(context, raw_schema):
                     if method == "put":
                         # Another topic without schemas is an open one, which it must stay for the other requests.
                         parameter["schema"] = {"enum": [SCHEMA_TOPIC]}
+                elif place == ("path", "version"):
+                    parameter["schema"] = {"anyOf": [{"const": 1}, parameter["schema"]]}
                 elif place == ("path", "name") and method == "post":
                     parameter["schema"] = {"enum": [SPARE_PLUGIN]}
 
@@ -63,9 +71,29 @@ def before_call(context, case, kwargs):
         case.query["wait"] = 1
 
 
+def has_whole_fraction(body):
+    """Whether some number of a body, but for payloads, is written like 1.0."""
+    if isinstance(body, dict):
+        return any(has_whole_fraction(value) for name, value in body.items() if name not in ("payload", "data"))
+    if isinstance(body, list):
+        return any(map(has_whole_fraction, body))
+    return isinstance(body, float) and body.is_integer()
+
+
+def is_beyond_schemas(error):
+    """What data may be depends on its content type, two attributes have JSON in their text, and one needs another."""
+    attribute = error.get("attribute")
+    return attribute in ("data", "weirtags", "weirmetadata") or (
+        attribute == "weirexpectedversion" and "needs a stream" in error["message"]
+    )
+
+
 def excused(case, problem):
     """Whether a request that its schema allows was refused for a rule that no schema can say."""
     code, detail = problem["code"], problem["detail"]
+    if code.startswith("INVALID_") and has_whole_fraction(case.body):
+        # To JSON Schema 1.0 is a whole number, to Weir it is a number with a fraction.
+        return True
     query, headers = case.query or {}, case.headers or {}
     if code == "INVALID_QUERY" and headers.get("Accept") == "text/event-stream":
         # A follower goes forward and waits by itself, and a browser comes back with an event of the topic.
@@ -79,8 +107,7 @@ def excused(case, problem):
         # Which payloads a topic takes, its own schemas say.
         return problem.get("plugin") == "schema"
     if code == "INVALID_CLOUD_EVENT":
-        # What data may be depends on its content type, and a topic's name may be in an extension.
-        return {error.get("attribute") for error in problem["errors"]} <= {"data"}
+        return all(is_beyond_schemas(error) for error in problem["errors"])
     return code in STATE
 
 

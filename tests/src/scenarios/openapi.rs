@@ -51,6 +51,7 @@ pub async fn openapi(options: ServerOptions, plan: OpenApiPlan) -> String {
     }
     let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).chain(["default", SCHEMA_TOPIC]).collect();
     run.env("PYTHONPATH", packages.join("lib")).env("PYTHONDONTWRITEBYTECODE", "1");
+    run.env("SCHEMATHESIS_HOOKS", own.join("hooks.py"));
     run.env("WEIR_TOPICS", topics.join(",")).env("WEIR_SCHEMA_TOPIC", SCHEMA_TOPIC).env("WEIR_PLUGIN", SPARE_PLUGIN);
     run.current_dir(&place).stdin(Stdio::null()).kill_on_drop(true);
     let most = Duration::from_secs(plan.seconds.unwrap_or_default() + SECONDS_MORE);

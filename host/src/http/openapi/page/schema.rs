@@ -54,6 +54,7 @@ fn bounds(schema: &Value) -> String {
     let (least, most) = (bound("minimum").or(bound("minLength")), bound("maximum").or(bound("maxLength")));
     let unit = if schema.get("maxLength").is_some() { " characters" } else { "" };
     match (least, most) {
+        (Some(_), None) if schema.get("minLength").is_some() => ", not empty".to_owned(),
         (Some(least), Some(most)) => format!(", {least} to {most}{unit}"),
         (None, Some(most)) => format!(", at most {most}{unit}"),
         (Some(least), None) if least != "0" => format!(", from {least}{unit}"),

@@ -82,9 +82,20 @@ fn event() -> Value {
     })
 }
 
-/// Text without control characters and code points that Unicode keeps free of characters.
+/// No control characters, and no code points that Unicode keeps free of characters.
+const ATTRIBUTE: &str = "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff]*$";
+
 fn attribute() -> Value {
-    json!({ "type": "string", "minLength": 1, "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufdd0-\\ufdef\\ufffe\\uffff]+$" })
+    json!({ "type": "string", "minLength": 1, "pattern": ATTRIBUTE })
+}
+
+/// A string, a boolean, or a whole number of 32 bits.
+fn extension(description: &str) -> Value {
+    json!({
+        "type": ["string", "boolean", "integer", "null"],
+        "pattern": ATTRIBUTE,
+        "minimum": i32::MIN, "maximum": i32::MAX, "description": description
+    })
 }
 
 /// What goes through all paths alike; `more` is what one of them needs besides.
@@ -102,17 +113,19 @@ fn cloud_event(more: Value) -> Value {
             "data": { "description": "Any JSON; a string when datacontenttype is not JSON." },
             "data_base64": or_null(of("Base64")),
             "weirtopic": or_null(of("TopicName")), "weirstream": or_null(of("StreamName")),
-            "weirexpectedversion": { "type": ["string", "integer", "null"] },
+            "weirexpectedversion": or_null(json!({ "anyOf": [
+                { "type": "integer", "minimum": 0, "maximum": i32::MAX },
+                { "type": "string", "pattern": "^(none|exists|any|[0-9]{1,19})$" }
+            ] })),
             "weirtags": { "type": ["string", "null"], "description": "A JSON array of strings." },
             "weirmetadata": { "type": ["string", "null"], "description": "A JSON object whose values are strings." },
-            "weirid": { "type": ["string", "null"] }, "weirtime": { "type": ["string", "null"] },
-            "weirsequence": { "type": ["string", "integer", "null"] },
-            "weirposition": { "type": ["string", "integer", "null"] },
-            "weirversion": { "type": ["string", "integer", "null"] }
+            "weirid": extension("Ignored, as are the next ones: what another server says of the event."),
+            "weirtime": extension(""), "weirsequence": extension(""), "weirposition": extension(""),
+            "weirversion": extension("")
         },
-        "patternProperties": { "^(?!weir)[a-z0-9]+$": {
-            "description": "An extension, kept in the metadata under its name, or one of the attributes above."
-        } },
+        "patternProperties": {
+            "^(?!weir|data$)[a-z0-9]+$": extension("An extension, kept in the metadata under its name, or one of the above.")
+        },
         "additionalProperties": false,
         "maxProperties": CLOUD_EVENT_MEMBERS_MAX,
         "not": { "required": ["data", "data_base64"] }

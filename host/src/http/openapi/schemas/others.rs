@@ -72,7 +72,8 @@ fn registration() -> Value {
         }
         body(&[required, "topics"], properties)
     };
-    json!({ "anyOf": [with("callback", Some(callback)), with("sink", Some(of("PluginName")))] })
+    let other_sink = json!({ "allOf": [of("PluginName"), { "not": { "const": delivery::WEBHOOK_PLUGIN } }] });
+    json!({ "anyOf": [with("callback", Some(callback)), with("sink", Some(other_sink))] })
 }
 
 fn retry() -> Value {
