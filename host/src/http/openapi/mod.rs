@@ -11,7 +11,7 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use sha2::{Digest, Sha256};
@@ -44,31 +44,30 @@ const INTRODUCTION: &str = "Weir keeps events in an append-only log and lets Web
     Every refusal is a problem as in RFC 9457, with a stable `code`. A path that does not exist is answered with 404, a \
     method that a path does not have with 405 and the header `Allow`.";
 
-/// Something that never changes while the server runs, with its tag.
+/// Something that never changes while the server runs, with all its headers.
 struct Fixed {
     bytes: Bytes,
     tag: String,
+    headers: HeaderMap,
 }
 
 impl Fixed {
-    fn new(text: String) -> Self {
+    fn new(text: String, own: &[(HeaderName, &str)]) -> Self {
         let digest = hex(&Sha256::digest(&text));
-        Self { tag: format!("\"{}\"", &digest[..16]), bytes: text.into() }
+        let tag = format!("\"{}\"", &digest[..16]);
+        let cached = [(header::ETAG, tag.as_str()), (header::CACHE_CONTROL, "no-cache")];
+        let all = own.iter().cloned().chain(cached);
+        // All of them are printable, as a header's value must be.
+        let headers = all.filter_map(|(name, value)| Some((name, HeaderValue::from_str(value).ok()?))).collect();
+        Self { bytes: text.into(), tag, headers }
     }
 
-    fn answer(&self, headers: &HeaderMap, own: &[(HeaderName, &'static str)]) -> Response {
-        let mut response = if knows(headers, &self.tag) {
-            axum::http::StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            self.bytes.clone().into_response()
-        };
-        let all = response.headers_mut();
-        all.remove(header::CONTENT_TYPE);
-        all.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
-        // Hexadecimal digits in quotes are always a header's value.
-        all.extend(HeaderValue::from_str(&self.tag).map(|tag| (header::ETAG, tag)));
-        all.extend(own.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))));
-        response
+    fn answer(&self, headers: &HeaderMap) -> Response {
+        let own = self.headers.clone();
+        if knows(headers, &self.tag) {
+            return (StatusCode::NOT_MODIFIED, own).into_response();
+        }
+        (own, self.bytes.clone()).into_response()
     }
 }
 
@@ -89,8 +88,19 @@ pub fn document() -> OpenApi {
     document
 }
 
-static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| Fixed::new(document().to_json().unwrap_or_default()));
-static PAGE: LazyLock<Fixed> = LazyLock::new(|| Fixed::new(page::write(&DOCUMENT.bytes)));
+static DOCUMENT: LazyLock<Fixed> = LazyLock::new(|| {
+    Fixed::new(document().to_json().unwrap_or_default(), &[(header::CONTENT_TYPE, "application/json")])
+});
+
+static PAGE: LazyLock<Fixed> = LazyLock::new(|| {
+    let policy = page::policy();
+    let own = [
+        (header::CONTENT_TYPE, "text/html; charset=utf-8"),
+        (header::CONTENT_SECURITY_POLICY, policy.as_str()),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    Fixed::new(page::write(&DOCUMENT.bytes), &own)
+});
 
 /// The API as an OpenAPI 3.1 document.
 #[utoipa::path(
@@ -101,18 +111,11 @@ static PAGE: LazyLock<Fixed> = LazyLock::new(|| Fixed::new(page::write(&DOCUMENT
     responses(answers::Document)
 )]
 pub async fn get_openapi(headers: HeaderMap) -> Response {
-    DOCUMENT.answer(&headers, &[(header::CONTENT_TYPE, "application/json")])
+    DOCUMENT.answer(&headers)
 }
-
-/// Nothing but the page's own style may be loaded, and nothing run.
-const PAGE_HEADERS: [(HeaderName, &str); 3] = [
-    (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-    (header::CONTENT_SECURITY_POLICY, page::POLICY),
-    (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-];
 
 /// The API as a page to read.
 #[utoipa::path(get, path = "/docs", tag = DESCRIPTIONS, params(params::IfNoneMatch), responses(answers::Page))]
 pub async fn get_docs(headers: HeaderMap) -> Response {
-    PAGE.answer(&headers, &PAGE_HEADERS)
+    PAGE.answer(&headers)
 }
