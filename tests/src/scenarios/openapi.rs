@@ -16,7 +16,7 @@ use crate::{Receiver, ServerOptions, TestServer};
 pub struct OpenApiPlan {
     /// Requests of each operation at most, in each phase.
     pub cases: u32,
-    /// All together, in seconds: in a long run, what is left of it is used up.
+    /// All together, in seconds: what is left of it is used up. Without it, each run makes the same requests.
     pub seconds: Option<u64>,
 }
 
@@ -45,10 +45,12 @@ pub async fn openapi(options: ServerOptions, plan: OpenApiPlan) -> String {
     let mut run = Command::new("python3");
     run.arg(packages.join("lib/bin/schemathesis")).arg("--config-file").arg(own.join("schemathesis.toml"));
     run.arg("run").arg(format!("{}/openapi.json", server.client.base)).args(["--checks", "all", "--no-color"]);
-    run.args(["--continue-on-failure", "--generation-database", "none", "--max-examples", &plan.cases.to_string()]);
-    if let Some(seconds) = plan.seconds {
-        run.args(["--max-time", &seconds.to_string()]);
-    }
+    run.args(["--continue-on-failure", "--max-examples", &plan.cases.to_string()]);
+    match plan.seconds {
+        Some(seconds) => run.args(["--generation-database", "none", "--max-time", &seconds.to_string()]),
+        // What is short is the same every time: a test that fails must fail again.
+        None => run.arg("--generation-deterministic"),
+    };
     let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).chain(["default", SCHEMA_TOPIC]).collect();
     run.env("PYTHONPATH", packages.join("lib")).env("PYTHONDONTWRITEBYTECODE", "1");
     run.env("SCHEMATHESIS_HOOKS", own.join("hooks.py"));

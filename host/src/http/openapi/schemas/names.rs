@@ -53,7 +53,10 @@ schemas! {
     /// A SHA-256 in hexadecimal digits.
     Hash = json!({ "type": "string", "pattern": "^[0-9a-f]{64}$" });
     /// A key of the client's choice. The same request with the same key is done once, and answered alike again.
-    IdempotencyKey = json!({
-        "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_BYTES_MAX, "pattern": "^[!-~\\u0080-\\u00ff]([ -~\\u0080-\\u00ff]*[!-~\\u0080-\\u00ff])?$"
-    });
+    IdempotencyKey = {
+        // Spaces around a header's value are not part of it.
+        let line = "[\\t -~\\u0080-\\u00ff]";
+        let pattern = format!("^{line}*[!-~\\u0080-\\u00ff]{line}*$");
+        json!({ "type": "string", "minLength": 1, "maxLength": IDEMPOTENCY_KEY_BYTES_MAX, "pattern": pattern })
+    };
 }
