@@ -2,6 +2,7 @@
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
 mod accept;
+mod append;
 mod asyncapi;
 mod backup;
 mod body;
@@ -98,12 +99,12 @@ fn routes() -> OpenApiRouter<App> {
 fn events() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(read::get_topic_events, publish::post_topic_events))
-        .routes(routes!(read::get_topic_stream, publish::post_topic_stream))
-        .routes(routes!(publish::post_topic_stream_version))
+        .routes(routes!(read::get_topic_stream, append::post_topic_stream))
+        .routes(routes!(append::post_topic_stream_version))
         .routes(routes!(read::get_events, publish::post_events))
         .routes(routes!(read::get_event))
-        .routes(routes!(read::get_stream, publish::post_stream))
-        .routes(routes!(publish::post_stream_version))
+        .routes(routes!(read::get_stream, append::post_stream))
+        .routes(routes!(append::post_stream_version))
         .routes(routes!(backup::post_backup))
 }
 
