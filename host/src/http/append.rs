@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use super::body::Object;
 use super::event_body::{StreamEventBody, invalid_event};
 use super::idempotency;
 use super::openapi::problems::{Body as OfBody, InPath, Named, OfTopic, Refused, Versioned, Writing};
@@ -100,7 +101,7 @@ async fn append(
         None => None,
         Some(text) => Some(condition(app, &topic.name, &stream, text).await?),
     };
-    let event: StreamEventBody<'_> = write.body.json(invalid_event)?;
+    let Object(event): Object<StreamEventBody<'_>> = write.body.json(invalid_event)?;
     let mut event = event.into_event(&write.body.0, topic.name.clone(), stream)?;
     trace_context::keep(&write.body.1, std::slice::from_mut(&mut event));
     let published = publish(app, write, vec![event], condition.into_iter().collect()).await.map_err(not_next)?;

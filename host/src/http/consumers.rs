@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
 use super::openapi::problems::{
     Body as OfBody, InPath, Named, OfConsumer, Once, Refused, Registering, Shape, TopicInBody,
 };
@@ -34,8 +34,8 @@ struct RegisterBody {
     types: Option<Vec<String>>,
     sink: Option<String>,
     config: Option<Box<RawValue>>,
-    batch: Option<BatchBody>,
-    retry: Option<RetryPolicy>,
+    batch: Option<Object<BatchBody>>,
+    retry: Option<Object<RetryPolicy>>,
 }
 
 #[derive(Deserialize)]
@@ -60,7 +60,7 @@ fn invalid(detail: impl Into<String>) -> Problem {
     responses(answers::ConsumerMade, Refused<(Once, OfBody, Shape, Named, TopicInBody, Registering)>)
 )]
 pub async fn post_register(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let body: RegisterBody = body.json(|detail| invalid(format!("{REQUIRED} ({detail})")))?;
+    let Object(body): Object<RegisterBody> = body.json(|detail| invalid(format!("{REQUIRED} ({detail})")))?;
     let definition = definition(body, &app.engine)?;
     // Here an unknown topic is the body's fault, not the path's.
     let consumer = app.consumers.register(definition).await.map_err(|error| match error {
@@ -80,14 +80,14 @@ fn definition(body: RegisterBody, engine: &Engine) -> Result<Definition, Problem
     if topics.len() > limits::CONSUMER_TOPICS_MAX {
         return Err(invalid(format!("a consumer has at most {} topics", limits::CONSUMER_TOPICS_MAX)));
     }
-    let batch_events_max = body.batch.map_or(limits::DELIVERY_EVENTS, |batch| batch.max_events);
+    let batch_events_max = body.batch.map_or(limits::DELIVERY_EVENTS, |Object(batch)| batch.max_events);
     if !(1..=limits::DELIVERY_EVENTS_MAX).contains(&batch_events_max) {
         return Err(invalid(format!("batch.maxEvents must be 1 to {}", limits::DELIVERY_EVENTS_MAX)));
     }
     if body.config.as_deref().is_some_and(|config| !config.get().starts_with('{')) {
         return Err(invalid("config must be an object"));
     }
-    let retry = body.retry.unwrap_or_default();
+    let retry = body.retry.map(|Object(retry)| retry).unwrap_or_default();
     retry.check().map_err(invalid)?;
     let types = body.types.unwrap_or_default();
     Ok(Definition {

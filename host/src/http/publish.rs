@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
 use super::cloud_events;
 use super::conditions::{ConditionBody, conditions, preconditions};
 use super::event_body::{EventBody, invalid_event};
@@ -58,9 +58,9 @@ impl Write {
 #[serde(deny_unknown_fields)]
 struct BatchBody<'a> {
     #[serde(borrow)]
-    events: Vec<EventBody<'a>>,
+    events: Vec<Object<EventBody<'a>>>,
     #[serde(borrow, default)]
-    conditions: Vec<ConditionBody<'a>>,
+    conditions: Vec<Object<ConditionBody<'a>>>,
 }
 
 /// Publishes events of any topics of one store, all or none.
@@ -200,18 +200,18 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
 
 fn parse_events(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
     let array = |_| Problem::bad_request("INVALID_REQUEST", ARRAY);
-    let BatchBody { events: bodies, conditions: asked } = match Form::of(&body.0, topic) {
-        Form::Array => BatchBody { events: body.json(invalid_event)?, conditions: vec![] },
+    let Object(BatchBody { events: bodies, conditions: asked }) = match Form::of(&body.0, topic) {
+        Form::Array => Object(BatchBody { events: body.json(invalid_event)?, conditions: vec![] }),
         Form::Batch => body.json(|detail| {
             let detail = format!("{ARRAY}, or an object {{events, conditions}} ({detail})");
             Problem::bad_request("INVALID_REQUEST", detail)
         })?,
-        Form::Event => BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] },
+        Form::Event => Object(BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] }),
         Form::Other => body.json(array)?,
     };
     check_count(bodies.len())?;
     let (mut events, mut expected) = (Vec::with_capacity(bodies.len()), Vec::new());
-    for one in bodies {
+    for Object(one) in bodies {
         let (event, condition) = one.into_event(&body.0, topic)?;
         events.push(event);
         expected.extend(condition);

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
 use super::openapi::problems::{
     Body as OfBody, Creating, InPath, Named, OfTopic, Once, Query, Refused, Replacing, Schemas, Shape,
 };
@@ -91,7 +91,7 @@ fn shape(detail: String) -> Problem {
     responses(answers::TopicMade, Refused<(Once, OfBody, Shape, Named, Schemas, Creating)>)
 )]
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let CreateBody { name, schemas, adapter } = body.json(shape)?;
+    let Object(CreateBody { name, schemas, adapter }) = body.json(shape)?;
     let schemas = schemas.map(check_list).transpose()?;
     let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some()) else { return Err(invalid(REQUIRED)) };
     let name = TopicName::parse(&name)?;
@@ -188,7 +188,7 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";
-    let UpdateBody { schemas } = body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    let Object(UpdateBody { schemas }) = body.json(|detail| invalid(format!("{required} ({detail})")))?;
     let schemas = check_list(schemas.ok_or_else(|| invalid(required))?)?;
     app.engine.update_schemas(&name, schemas).await?;
     Ok(Json(json!({ "message": format!("Topic '{name}' schemas updated successfully") })).into_response())

@@ -10,7 +10,7 @@ TOPICS = os.environ["WEIR_TOPICS"].split(",")
 SCHEMA_TOPIC = os.environ["WEIR_SCHEMA_TOPIC"]
 # Pausing the plugins that all others rely on would make every publish a 503, as it should be.
 SPARE_PLUGIN = os.environ["WEIR_PLUGIN"]
-NEEDED_PLUGINS = {"schema", "webhook"}
+NEEDED_PLUGINS = ["schema", "webhook"]
 # Which hosts may be called is the operator's word, and none but these are called from here.
 CALLBACKS = ["http://127.0.0.1:9/hook", "HTTP://127.0.0.1:9/?a=b#c", "http://[::1]:9"]
 

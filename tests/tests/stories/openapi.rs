@@ -71,6 +71,22 @@ async fn a_path_that_is_no_text_is_a_problem_as_any_other() {
     }
 }
 
+#[tokio::test]
+async fn an_array_is_refused_where_an_object_is_meant_whatever_its_items_are() {
+    let server = server().await;
+    let api = &server.client;
+    api.post("/topics", json!(["positional", null, "redb"])).await.problem(400, "INVALID_REQUEST");
+    api.put("/topics/default", json!([[]])).await.problem(400, "INVALID_REQUEST");
+    let event = json!(["default", "made", {"n": 1}]);
+    api.post("/events", json!([event])).await.problem(400, "INVALID_EVENT");
+    api.post("/topics/default/events", json!({"events": [event]})).await.problem(400, "INVALID_REQUEST");
+    api.post("/streams/s", json!(["made", {"n": 1}])).await.problem(400, "INVALID_EVENT");
+    let consumer = json!({"callback": "http://127.0.0.1:9/hook", "topics": {"default": null}, "retry": []});
+    api.post("/consumers/register", consumer).await.problem(400, "INVALID_REQUEST");
+    assert_eq!(api.events("default").await.len(), 0);
+    assert_eq!(api.get("/topics").await.ok(200), json!({"topics": ["default"]}));
+}
+
 async fn asyncapi(api: &Client, query: &str) -> Value {
     let mut node = Command::new("node");
     node.arg(root().join("tests/clients/javascript/asyncapi.mjs")).arg(format!("{}/asyncapi.json{query}", api.base));
