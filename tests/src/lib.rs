@@ -2,6 +2,7 @@
 //! the stories talk HTTP to the program that users run.
 
 mod client;
+pub mod clients;
 mod follower;
 mod receiver;
 pub mod scenarios;

@@ -6,14 +6,17 @@ use crate::tools::{Tools, files, write_files};
 
 type Install = fn(&Tools) -> Result<(), Failure>;
 
-const CLIENTS: [(&str, Install); 2] = [("python", Tools::pip_install), ("javascript", Tools::npm_install)];
+const CLIENTS: [(&str, Install); 3] =
+    [("python", Tools::pip_install), ("javascript", Tools::npm_install), ("openapi", Tools::pip_install)];
 
 /// Installs what is not there yet.
 pub fn install() -> Result<(), Failure> {
-    for (language, install) in CLIENTS {
-        let folder = root().join("target/clients").join(language);
-        write_files(&folder, &files(&root().join("tests/clients").join(language))?)?;
-        install(&Tools { folder, user: format!("the clients of the tests in {language}") })?;
+    for (folder, install) in CLIENTS {
+        let user = format!("the clients of the tests in tests/clients/{folder}");
+        let own = root().join("tests/clients").join(folder);
+        let folder = root().join("target/clients").join(folder);
+        write_files(&folder, &files(&own)?)?;
+        install(&Tools { folder, user })?;
     }
     Ok(())
 }

@@ -29,7 +29,7 @@ cargo xtask <command>
   bench publish [<args>] measure publishing against a release build
   bench log [<args>]     measure what conditions cost, and a log that grows
   bench plugins [<args>] measure what plugins cost, in four languages
-  soak [<args>]          the long form of the chaos tests
+  soak [<args>]          the long form of the heavy checks, e.g. soak openapi --cases 2000 --seconds 600
   soak histories [--seed N] [--count N]
                          random histories of a store on a disk that tears, forgets, fails and fills up
   fuzz [--seconds N] [--target NAME] [--seed N]
@@ -67,7 +67,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
         "audit" => checks::audit(),
         "bench" => plugins().and_then(|()| bench(args)),
         "soak" if args.first().is_some_and(|check| check == "histories") => long::histories(&args[1..]),
-        "soak" => plugins().and_then(|()| soak(args)),
+        "soak" => plugins().and_then(|()| clients::install()).and_then(|()| soak(args)),
         "fuzz" => long::fuzz(args),
         "" | "help" | "--help" | "-h" => {
             print!("{HELP}");

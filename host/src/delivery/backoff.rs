@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::limits::{RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX};
+
 /// How often and how fast a delivery is tried again before its event is dead-lettered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
@@ -22,17 +24,15 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The longest wait that a receiver's `Retry-After` can ask for.
-const RETRY_AFTER_MS_MAX: u64 = 3_600_000;
-
 impl RetryPolicy {
     /// What is wrong with a policy that a client sent.
-    pub fn check(&self) -> Result<(), &'static str> {
-        if !(1..=1_000).contains(&self.max_attempts) {
-            return Err("retry.maxAttempts must be 1 to 1000");
+    pub fn check(&self) -> Result<(), String> {
+        if !(1..=RETRY_ATTEMPTS_MAX).contains(&self.max_attempts) {
+            return Err(format!("retry.maxAttempts must be 1 to {RETRY_ATTEMPTS_MAX}"));
         }
-        if !(1..=3_600_000).contains(&self.max_delay_ms) || !(1..=self.max_delay_ms).contains(&self.initial_delay_ms) {
-            return Err("retry needs 1 <= initialDelayMs <= maxDelayMs <= 3600000");
+        let is_delay = (1..=RETRY_DELAY_MS_MAX).contains(&self.max_delay_ms);
+        if !is_delay || !(1..=self.max_delay_ms).contains(&self.initial_delay_ms) {
+            return Err(format!("retry needs 1 <= initialDelayMs <= maxDelayMs <= {RETRY_DELAY_MS_MAX}"));
         }
         Ok(())
     }
@@ -41,7 +41,7 @@ impl RetryPolicy {
     /// jitter, so that consumers that failed together do not come back together. A receiver's own wish wins.
     pub fn delay(&self, failures: u32, after_ms: Option<u64>, dice: f64) -> Duration {
         if let Some(wish) = after_ms {
-            return Duration::from_millis(wish.min(RETRY_AFTER_MS_MAX));
+            return Duration::from_millis(wish.min(RETRY_DELAY_MS_MAX));
         }
         let doubled = self.initial_delay_ms.saturating_mul(1 << failures.saturating_sub(1).min(32));
         let full = doubled.min(self.max_delay_ms) as f64;
@@ -66,7 +66,7 @@ mod tests {
     fn a_receivers_wish_wins_but_is_bounded() {
         let policy = RetryPolicy::default();
         assert_eq!(policy.delay(1, Some(7_000), 0.3).as_millis(), 7_000);
-        assert_eq!(policy.delay(1, Some(u64::MAX), 0.3).as_millis(), u128::from(RETRY_AFTER_MS_MAX));
+        assert_eq!(policy.delay(1, Some(u64::MAX), 0.3).as_millis(), u128::from(RETRY_DELAY_MS_MAX));
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub use http_client::ReqwestClient;
 
 use crate::engine::{Engine, EngineError};
 use crate::model::{PluginName, TopicName, limits};
-use crate::plugin::{PluginError, Refusal};
+use crate::plugin::{Kind, PluginError, Refusal};
 use crate::storage::{Change, StorageError};
 use consumer::{DEFINITION_PREFIX, checkpoint_key, dead_letter_prefix, definition_key};
 use runner::Runner;
@@ -35,8 +35,10 @@ pub enum ConsumerError {
     Unknown(String),
     #[error("there are {limit} consumers already, the most that one server keeps")]
     Full { limit: usize },
-    #[error("plugin '{0}' is not an active sink; see GET /plugins")]
+    #[error("plugin '{0}' is not active; see GET /plugins")]
     SinkMissing(PluginName),
+    #[error("there is no sink '{0}'; see GET /plugins")]
+    SinkUnknown(PluginName),
     #[error("{}", .0.message)]
     Refused(Refusal),
     #[error("the sink's check was cut off, because the server stops: {0}; try again")]
@@ -111,8 +113,8 @@ impl Consumers {
 
     /// Asks the sink whether it can deliver there, and refuses an address at once that every delivery would be refused.
     async fn check_target(&self, definition: &Definition) -> Result<(), ConsumerError> {
-        let sink = self.engine.plugins().sink(definition.sink.as_str());
-        let sink = sink.ok_or_else(|| ConsumerError::SinkMissing(definition.sink.clone()))?;
+        let plugins = self.engine.plugins();
+        let sink = plugins.sink(definition.sink.as_str()).ok_or_else(|| self.missing(&definition.sink))?;
         let private_addresses = sink.grants_private_addresses();
         let target = definition.target();
         let check = self.background.spawn(async move { sink.check(&target).await });
@@ -123,6 +125,18 @@ impl Consumers {
             })?;
         }
         Ok(())
+    }
+
+    /// A plugin that may be a sink again soon is another matter than one that never is.
+    fn missing(&self, sink: &PluginName) -> ConsumerError {
+        let known = self.engine.plugins().status(sink.as_str());
+        match known.map(|plugin| plugin.serving.map(|serving| serving.kind)) {
+            None
+            | Some(Some(Kind::Validator | Kind::Upcaster | Kind::Decider | Kind::Projection | Kind::ProcessManager)) => {
+                ConsumerError::SinkUnknown(sink.clone())
+            }
+            Some(None | Some(Kind::Sink)) => ConsumerError::SinkMissing(sink.clone()),
+        }
     }
 
     fn run(&self, definition: Definition) -> Arc<Consumer> {

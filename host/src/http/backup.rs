@@ -12,10 +12,21 @@ use futures_util::stream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::App;
+use super::openapi::OPERATIONS;
+use super::openapi::problems::{BackingUp, Refused};
 use super::problem::Problem;
 use crate::engine::{Backup, EngineError};
 
-/// `POST /admin/backup`
+/// A backup of the default store, while everything goes on.
+#[utoipa::path(
+    post,
+    path = "/admin/backup",
+    tag = OPERATIONS,
+    responses(
+        (status = 200, description = "The backup, for `weir restore`.", body = [u8], content_type = "application/octet-stream"),
+        Refused<BackingUp>
+    )
+)]
 pub async fn post_backup(State(app): State<App>) -> Result<Response, Problem> {
     let turn = app.turns.backing_up.clone().try_acquire_owned().map_err(|_| {
         Problem::new(

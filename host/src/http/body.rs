@@ -1,9 +1,13 @@
 //! Request bodies: bytes in, one clear Problem out when they are too large or no JSON.
 
+use std::fmt;
+use std::marker::PhantomData;
+
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
-use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
 use super::problem::Problem;
 
@@ -35,5 +39,26 @@ impl Body {
             let text = if self.0.is_empty() { "is empty".to_owned() } else { format!("is not JSON: {error}") };
             Problem::bad_request("INVALID_JSON", format!("Request body {text}"))
         })
+    }
+}
+
+/// What must be an object: for a struct, serde also takes an array that has its members in their order, which nobody means.
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visit<T>(PhantomData<T>);
+        impl<'de, T: Deserialize<'de>> Visitor<'de> for Visit<T> {
+            type Value = Object<T>;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("an object")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Self::Value, A::Error> {
+                T::deserialize(MapAccessDeserializer::new(map)).map(Object)
+            }
+        }
+        deserializer.deserialize_map(Visit(PhantomData))
     }
 }

@@ -85,12 +85,15 @@ impl Caching {
     /// 304, when the client has what is tagged so.
     pub fn not_modified(&self, headers: &HeaderMap, tagged: &Tagged) -> Option<Response> {
         let tag = tagged.tag.as_deref().filter(|_| self.suffix.is_some())?;
-        let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
-        let known = known.flat_map(|value| value.split(',')).map(str::trim);
-        let same =
-            known.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*");
-        same.then(|| tagged.put(StatusCode::NOT_MODIFIED))
+        knows(headers, tag).then(|| tagged.put(StatusCode::NOT_MODIFIED))
     }
+}
+
+/// Whether the client says that it has what is tagged so.
+pub fn knows(headers: &HeaderMap, tag: &str) -> bool {
+    let known = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
+    let known = known.flat_map(|value| value.split(',')).map(str::trim);
+    known.map(|known| known.strip_prefix("W/").unwrap_or(known)).any(|known| known == tag || known == "*")
 }
 
 impl Tagged {

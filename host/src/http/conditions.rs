@@ -3,6 +3,7 @@
 use axum::http::{HeaderMap, HeaderName, header};
 use serde::Deserialize;
 
+use super::body::Object;
 use super::event_body::{ExpectedBody, Text};
 use super::problem::Problem;
 use crate::model::{Condition, EventType, Expected, Filter, NewEvent, Position, StreamName, Tag, TopicName, limits};
@@ -17,7 +18,7 @@ pub struct ConditionBody<'a> {
     topic: Option<Text<'a>>,
     version: Option<ExpectedBody>,
     #[serde(borrow)]
-    query: Option<QueryBody<'a>>,
+    query: Option<Object<QueryBody<'a>>>,
     after: Option<Position>,
     head: Option<Position>,
 }
@@ -38,11 +39,11 @@ fn invalid(detail: impl Into<String>) -> Problem {
 }
 
 /// Makes the conditions of a request. A stream without a topic is of the topic that all events are of.
-pub fn conditions(bodies: Vec<ConditionBody<'_>>, events: &[NewEvent]) -> Result<Vec<Condition>, Problem> {
+pub fn conditions(bodies: Vec<Object<ConditionBody<'_>>>, events: &[NewEvent]) -> Result<Vec<Condition>, Problem> {
     if bodies.len() > limits::CONDITIONS_MAX {
         return Err(invalid(format!("a request has at most {} conditions", limits::CONDITIONS_MAX)));
     }
-    let one = |(index, body): (usize, ConditionBody<'_>)| {
+    let one = |(index, Object(body)): (usize, Object<ConditionBody<'_>>)| {
         body.into_condition(events).map_err(|detail| invalid(format!("conditions[{index}]: {detail}")))
     };
     bodies.into_iter().enumerate().map(one).collect()
@@ -61,9 +62,14 @@ impl ConditionBody<'_> {
                     expected: version.0.ok_or("version \"any\" always holds; leave the condition out")?,
                 })
             }
-            Self { query: Some(query), after: Some(after), stream: None, topic: None, version: None, head: None } => {
-                Ok(Condition::Query { filter: query.filter()?, after })
-            }
+            Self {
+                query: Some(Object(query)),
+                after: Some(after),
+                stream: None,
+                topic: None,
+                version: None,
+                head: None,
+            } => Ok(Condition::Query { filter: query.filter()?, after }),
             Self { head: Some(head), stream: None, topic: None, version: None, query: None, after: None } => {
                 Ok(Condition::Head(head))
             }
@@ -142,7 +148,7 @@ mod tests {
     }
 
     fn parse(json: &str, events: &[NewEvent]) -> Result<Vec<Condition>, String> {
-        let bodies: Vec<ConditionBody<'_>> = serde_json::from_str(json).map_err(|error| error.to_string())?;
+        let bodies: Vec<Object<ConditionBody<'_>>> = serde_json::from_str(json).map_err(|error| error.to_string())?;
         conditions(bodies, events).map_err(|problem| problem.detail().to_owned())
     }
 
@@ -175,6 +181,8 @@ mod tests {
             (r#"[{"query":{"types":["a b"]},"after":1}]"#, "event type 'a b'"),
             (r#"[{"head":-1}]"#, "invalid value"),
             (r#"[{"heads":1}]"#, "unknown field"),
+            (r#"[["s","t",1]]"#, "expected an object"),
+            (r#"[{"query":[["a"],[]],"after":1}]"#, "expected an object"),
         ] {
             let error = parse(json, &[event("t", None), event("u", None)]).expect_err(json);
             assert!(error.contains(part), "{json}: {error}");

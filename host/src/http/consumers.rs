@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,12 @@ use serde_json::value::RawValue;
 use serde_json::{Value, json};
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
+use super::openapi::problems::{
+    Body as OfBody, InPath, Named, OfConsumer, Once, Refused, Registering, Shape, TopicInBody,
+};
+use super::openapi::{CONSUMERS, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
 use crate::delivery::{Consumer, ConsumerError, Definition, ProgressState, RetryPolicy, WEBHOOK_PLUGIN};
@@ -29,8 +34,8 @@ struct RegisterBody {
     types: Option<Vec<String>>,
     sink: Option<String>,
     config: Option<Box<RawValue>>,
-    batch: Option<BatchBody>,
-    retry: Option<RetryPolicy>,
+    batch: Option<Object<BatchBody>>,
+    retry: Option<Object<RetryPolicy>>,
 }
 
 #[derive(Deserialize)]
@@ -45,9 +50,17 @@ fn invalid(detail: impl Into<String>) -> Problem {
     Problem::bad_request("INVALID_REQUEST", detail)
 }
 
-/// `POST /consumers/register`
+/// Registers a consumer: it gets the past from where it begins, and then what comes.
+#[utoipa::path(
+    post,
+    path = "/consumers/register",
+    tag = CONSUMERS,
+    params(params::Key),
+    request_body = schemas::NewConsumer,
+    responses(answers::ConsumerMade, Refused<(Once, OfBody, Shape, Named, TopicInBody, Registering)>)
+)]
 pub async fn post_register(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let body: RegisterBody = body.json(|detail| invalid(format!("{REQUIRED} ({detail})")))?;
+    let Object(body): Object<RegisterBody> = body.json(|detail| invalid(format!("{REQUIRED} ({detail})")))?;
     let definition = definition(body, &app.engine)?;
     // Here an unknown topic is the body's fault, not the path's.
     let consumer = app.consumers.register(definition).await.map_err(|error| match error {
@@ -67,14 +80,14 @@ fn definition(body: RegisterBody, engine: &Engine) -> Result<Definition, Problem
     if topics.len() > limits::CONSUMER_TOPICS_MAX {
         return Err(invalid(format!("a consumer has at most {} topics", limits::CONSUMER_TOPICS_MAX)));
     }
-    let batch_events_max = body.batch.map_or(limits::DELIVERY_EVENTS, |batch| batch.max_events);
+    let batch_events_max = body.batch.map_or(limits::DELIVERY_EVENTS, |Object(batch)| batch.max_events);
     if !(1..=limits::DELIVERY_EVENTS_MAX).contains(&batch_events_max) {
         return Err(invalid(format!("batch.maxEvents must be 1 to {}", limits::DELIVERY_EVENTS_MAX)));
     }
     if body.config.as_deref().is_some_and(|config| !config.get().starts_with('{')) {
         return Err(invalid("config must be an object"));
     }
-    let retry = body.retry.unwrap_or_default();
+    let retry = body.retry.map(|Object(retry)| retry).unwrap_or_default();
     retry.check().map_err(invalid)?;
     let types = body.types.unwrap_or_default();
     Ok(Definition {
@@ -113,14 +126,17 @@ fn start(topic: &str, last: &Value, engine: &Engine) -> Result<(TopicName, u64),
     }
 }
 
-#[derive(Serialize)]
+/// A consumer, and how far it is.
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct ConsumerJson {
+#[schema(as = Consumer)]
+pub struct ConsumerJson {
     id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
     callback: Option<String>,
     sink: String,
+    /// The last event of each topic that is done.
     topics: BTreeMap<String, Option<String>>,
     state: ProgressState,
     /// Events that are committed and not done yet, over all topics.
@@ -132,7 +148,9 @@ struct ConsumerJson {
     durable: bool,
     types: Vec<String>,
     batch: Value,
+    #[schema(value_type = schemas::RetryPolicy)]
     retry: RetryPolicy,
+    #[schema(value_type = schemas::Timestamp)]
     created_at: String,
 }
 
@@ -166,7 +184,13 @@ impl ConsumerJson {
     }
 }
 
-/// `GET /consumers`
+/// All consumers, and how far they are.
+#[utoipa::path(
+    get,
+    path = "/consumers",
+    tag = CONSUMERS,
+    responses((status = 200, description = "All consumers.", body = schemas::Consumers))
+)]
 pub async fn get_consumers(State(app): State<App>) -> Response {
     let list = app.consumers.list();
     let consumers: Vec<_> =
@@ -174,13 +198,27 @@ pub async fn get_consumers(State(app): State<App>) -> Response {
     Json(json!({ "consumers": consumers })).into_response()
 }
 
-/// `GET /consumers/{id}`
+/// One consumer, and how far it is.
+#[utoipa::path(
+    get,
+    path = "/consumers/{id}",
+    tag = CONSUMERS,
+    params(params::ConsumerId),
+    responses((status = 200, description = "The consumer.", body = ConsumerJson), Refused<(InPath, OfConsumer)>)
+)]
 pub async fn get_consumer(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     let consumer = app.consumers.get(&id)?;
     Ok(Json(ConsumerJson::new(&consumer, &app.engine)).into_response())
 }
 
-/// `DELETE /consumers/{id}`
+/// Ends the deliveries to a consumer, and forgets it.
+#[utoipa::path(
+    delete,
+    path = "/consumers/{id}",
+    tag = CONSUMERS,
+    params(params::ConsumerId, params::Key),
+    responses(answers::ConsumerGone, Refused<(InPath, OfConsumer, Once)>)
+)]
 pub async fn delete_consumer(State(app): State<App>, Path(id): Path<String>) -> Result<Response, Problem> {
     app.consumers.unregister(&id).await?;
     Ok(Json(json!({ "message": format!("Consumer {id} unregistered") })).into_response())

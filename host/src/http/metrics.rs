@@ -7,11 +7,18 @@ use axum::http::header;
 use axum::response::{IntoResponse, Response};
 
 use super::App;
+use super::openapi::OPERATIONS;
 use crate::plugin::{LATENCY_BOUNDS_US, Metric, PluginMetric, PluginStatus, Serving};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// `GET /metrics`
+/// What plugins did, in Prometheus' text format.
+#[utoipa::path(
+    get,
+    path = "/metrics",
+    tag = OPERATIONS,
+    responses((status = 200, description = "Counters, gauges and histograms.", body = String, content_type = "text/plain"))
+)]
 pub async fn get_metrics(State(app): State<App>) -> Response {
     let plugins = app.engine.plugins();
     let text = text(&plugins.list(), &plugins.metrics());

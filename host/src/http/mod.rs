@@ -2,6 +2,8 @@
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
 mod accept;
+mod append;
+mod asyncapi;
 mod backup;
 mod body;
 mod cache;
@@ -17,8 +19,10 @@ pub(crate) mod fuzzing;
 mod idempotency;
 mod metrics;
 mod once;
+mod openapi;
 mod operations;
 mod pages;
+mod path;
 mod problem;
 mod publish;
 mod read;
@@ -36,8 +40,9 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request};
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
-use axum::routing::{get, post};
 use tokio::sync::Semaphore;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::delivery::Consumers;
 use crate::engine::{Engine, Live};
@@ -75,45 +80,53 @@ impl Default for Turns {
 
 const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-/// All routes of the API. Bodies over `body_bytes_max` are refused with 413.
+/// The API as a service. Bodies over `body_bytes_max` are refused with 413.
 pub fn router(app: App, body_bytes_max: usize) -> Router {
     let others = others().route_layer(from_fn_with_state(app.clone(), once::once));
-    events()
-        .merge(others)
+    let (router, _) = events().merge(others).split_for_parts();
+    router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
         .layer(DefaultBodyLimit::max(body_bytes_max))
         .with_state(app)
 }
 
+/// All routes. Path and method stand at the handler, which also says what goes in and out.
+fn routes() -> OpenApiRouter<App> {
+    events().merge(others())
+}
+
 /// Publishing and reading.
-fn events() -> Router<App> {
-    Router::new()
-        .route("/topics/{topic}/events", get(read::get_topic_events).post(publish::post_topic_events))
-        .route("/topics/{topic}/streams/{stream}", get(read::get_topic_stream).post(publish::post_topic_stream))
-        .route("/topics/{topic}/streams/{stream}/{version}", post(publish::post_topic_stream_version))
-        .route("/events", get(read::get_events).post(publish::post_events))
-        .route("/events/{id}", get(read::get_event))
-        .route("/streams/{stream}", get(read::get_stream).post(publish::post_stream))
-        .route("/streams/{stream}/{version}", post(publish::post_stream_version))
-        .route("/admin/backup", post(backup::post_backup))
+fn events() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(read::get_topic_events, publish::post_topic_events))
+        .routes(routes!(read::get_topic_stream, append::post_topic_stream))
+        .routes(routes!(append::post_topic_stream_version))
+        .routes(routes!(read::get_events, publish::post_events))
+        .routes(routes!(read::get_event))
+        .routes(routes!(read::get_stream, append::post_stream))
+        .routes(routes!(append::post_stream_version))
+        .routes(routes!(backup::post_backup))
 }
 
 /// What writes no events, and so has another way of being done once.
-fn others() -> Router<App> {
-    Router::new()
-        .route("/topics", get(topics::get_topics).post(topics::post_topic))
-        .route("/topics/{topic}", get(topics::get_topic).put(topics::put_topic))
-        .route("/topics/{topic}/head", get(topics::get_topic_head))
-        .route("/consumers", get(consumers::get_consumers))
-        .route("/consumers/register", post(consumers::post_register))
-        .route("/consumers/{id}", get(consumers::get_consumer).delete(consumers::delete_consumer))
-        .route("/plugins", get(operations::get_plugins))
-        .route("/plugins/{name}", get(operations::get_plugin))
-        .route("/plugins/{name}/{action}", post(operations::post_plugin_action))
-        .route("/metrics", get(metrics::get_metrics))
-        .route("/verify", get(verify::get_verify))
-        .route("/health", get(operations::get_health))
+fn others() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(topics::get_topics, topics::post_topic))
+        .routes(routes!(topics::get_topic, topics::put_topic))
+        .routes(routes!(topics::get_topic_head))
+        .routes(routes!(consumers::get_consumers))
+        .routes(routes!(consumers::post_register))
+        .routes(routes!(consumers::get_consumer, consumers::delete_consumer))
+        .routes(routes!(operations::get_plugins))
+        .routes(routes!(operations::get_plugin))
+        .routes(routes!(operations::post_plugin_action))
+        .routes(routes!(metrics::get_metrics))
+        .routes(routes!(verify::get_verify))
+        .routes(routes!(operations::get_health))
+        .routes(routes!(openapi::get_openapi))
+        .routes(routes!(openapi::get_docs))
+        .routes(routes!(asyncapi::get_asyncapi))
 }
 
 async fn unknown_path(request: Request) -> Problem {

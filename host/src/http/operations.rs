@@ -1,16 +1,28 @@
 //! Operations: health and plugins.
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 use super::App;
+use super::openapi::problems::{InPath, OfPlugin, Once, PluginAction, Refused};
+use super::openapi::{OPERATIONS, PLUGINS, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
-use crate::plugin::{ActionError, State as PluginState};
+use crate::plugin::{ActionError, PluginStatus, State as PluginState};
 
-/// `GET /health`: 200 while the stores take events.
+/// How the server is: 200 while the stores take events.
+#[utoipa::path(
+    get,
+    path = "/health",
+    tag = OPERATIONS,
+    responses(
+        (status = 200, description = "The stores take events.", body = schemas::Health),
+        (status = 503, description = "A store has stopped; `reason` says why.", body = schemas::Health)
+    )
+)]
 pub async fn get_health(State(app): State<App>) -> Response {
     let plugins = app.engine.plugins().list();
     let dispatchers: Vec<String> = app.consumers.topics().iter().map(ToString::to_string).collect();
@@ -33,18 +45,38 @@ pub async fn get_health(State(app): State<App>) -> Response {
     (status, Json(body)).into_response()
 }
 
-/// `GET /plugins`
+/// All plugins.
+#[utoipa::path(
+    get,
+    path = "/plugins",
+    tag = PLUGINS,
+    responses((status = 200, description = "All plugins.", body = schemas::Plugins))
+)]
 pub async fn get_plugins(State(app): State<App>) -> Response {
     Json(json!({ "plugins": app.engine.plugins().list() })).into_response()
 }
 
-/// `GET /plugins/{name}`
+/// One plugin: its state, what serves, and what its calls cost.
+#[utoipa::path(
+    get,
+    path = "/plugins/{name}",
+    tag = PLUGINS,
+    params(params::Plugin),
+    responses((status = 200, description = "The plugin.", body = PluginStatus), Refused<(InPath, OfPlugin)>)
+)]
 pub async fn get_plugin(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let plugin = app.engine.plugins().status(&name).ok_or_else(|| Problem::from(ActionError::Unknown(name)))?;
     Ok(Json(plugin).into_response())
 }
 
-/// `POST /plugins/{name}/{action}`: pause, resume, reload, rollback. Answers with the plugin as it is then.
+/// Pauses, resumes, reloads or rolls back a plugin. The answer is the plugin as it is then.
+#[utoipa::path(
+    post,
+    path = "/plugins/{name}/{action}",
+    tag = PLUGINS,
+    params(params::Plugin, params::Action, params::Key),
+    responses(answers::PluginChanged, Refused<(InPath, OfPlugin, Once, PluginAction)>)
+)]
 pub async fn post_plugin_action(
     State(app): State<App>,
     Path((name, action)): Path<(String, String)>,

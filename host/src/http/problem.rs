@@ -240,6 +240,7 @@ impl From<ConsumerError> for Problem {
             ConsumerError::SinkMissing(name) => {
                 Problem::unavailable("SINK_UNAVAILABLE", detail, 1).with("plugin", name.as_str().into())
             }
+            ConsumerError::SinkUnknown(_) => Problem::bad_request("SINK_UNKNOWN", detail),
             ConsumerError::Refused(refusal) if refusal.code == "INVALID_CALLBACK" => {
                 Problem::bad_request("INVALID_CALLBACK", detail)
             }

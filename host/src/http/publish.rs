@@ -1,22 +1,23 @@
-//! Publishing: the array form, the object form with conditions, the one-topic form, and the streams forms.
+//! Publishing: the array form, the object form with conditions, and the one-topic form. (`append.rs` has the streams forms.)
 
-use axum::Json;
-use axum::extract::{FromRequest, Path, Request, State};
+use axum::extract::{FromRequest, Request, State};
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
-use serde_json::json;
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
 use super::cloud_events;
 use super::conditions::{ConditionBody, conditions, preconditions};
-use super::event_body::{EventBody, StreamEventBody, invalid_event};
+use super::event_body::{EventBody, invalid_event};
 use super::idempotency;
+use super::openapi::problems::{Body as OfBody, InPath, Named, OfTopic, Refused, TopicInBody, Writing, WritingMany};
+use super::openapi::{PUBLISHING, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
 use super::trace_context;
-use crate::engine::{EngineError, Publication, Published};
-use crate::model::{Condition, Conflict, Expected, NewEvent, StreamName, TopicName, limits};
+use crate::engine::{EngineError, Publication};
+use crate::model::{Condition, Conflict, NewEvent, TopicName, limits};
 use crate::storage::{AppendError, Batch};
 
 const ARRAY: &str = "Request body must be a non-empty array of events";
@@ -25,7 +26,7 @@ const ARRAY: &str = "Request body must be a non-empty array of events";
 pub struct Write {
     method: Method,
     uri: Uri,
-    body: Body,
+    pub body: Body,
 }
 
 impl<S: Send + Sync> FromRequest<S> for Write {
@@ -57,12 +58,26 @@ impl Write {
 #[serde(deny_unknown_fields)]
 struct BatchBody<'a> {
     #[serde(borrow)]
-    events: Vec<EventBody<'a>>,
+    events: Vec<Object<EventBody<'a>>>,
     #[serde(borrow, default)]
-    conditions: Vec<ConditionBody<'a>>,
+    conditions: Vec<Object<ConditionBody<'a>>>,
 }
 
-/// `POST /events`
+/// Publishes events of any topics of one store, all or none.
+///
+/// A CloudEvent in binary mode has its attributes in `ce-` headers and its data as the body.
+#[utoipa::path(
+    post,
+    path = "/events",
+    tag = PUBLISHING,
+    params(params::Key, params::Expectations),
+    request_body(content(
+        (schemas::Publication = "application/json"),
+        (schemas::CloudEvent = "application/cloudevents+json"),
+        (schemas::CloudEvents = "application/cloudevents-batch+json"),
+    )),
+    responses(answers::Created, Refused<(OfBody, Named, TopicInBody, Writing, WritingMany)>)
+)]
 pub async fn post_events(State(app): State<App>, write: Write) -> Result<Response, Problem> {
     let (events, conditions) = parse(&write.body, None)?;
     // Here an unknown topic is the event's fault, not the path's.
@@ -75,7 +90,21 @@ pub async fn post_events(State(app): State<App>, write: Write) -> Result<Respons
     Ok(created(&published))
 }
 
-/// `POST /topics/{t}/events`
+/// Publishes events of one topic, all or none.
+///
+/// A CloudEvent in binary mode has its attributes in `ce-` headers and its data as the body.
+#[utoipa::path(
+    post,
+    path = "/topics/{topic}/events",
+    tag = PUBLISHING,
+    params(params::Topic, params::Key, params::Expectations),
+    request_body(content(
+        (schemas::TopicPublication = "application/json"),
+        (schemas::TopicCloudEvent = "application/cloudevents+json"),
+        (schemas::TopicCloudEvents = "application/cloudevents-batch+json"),
+    )),
+    responses(answers::Created, Refused<(InPath, OfBody, Named, OfTopic, Writing, WritingMany)>)
+)]
 pub async fn post_topic_events(
     State(app): State<App>,
     Path(topic): Path<String>,
@@ -87,7 +116,7 @@ pub async fn post_topic_events(
 }
 
 /// Why nothing was published.
-enum Failed {
+pub enum Failed {
     Problem(Problem),
     Engine(EngineError),
 }
@@ -108,7 +137,7 @@ impl From<Failed> for Problem {
 }
 
 /// Adds what the headers ask for. What they expected and did not find is 412, whatever else failed.
-async fn publish(
+pub async fn publish(
     app: &App,
     write: &Write,
     events: Vec<NewEvent>,
@@ -171,18 +200,18 @@ fn parse(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<C
 
 fn parse_events(body: &Body, topic: Option<&TopicName>) -> Result<(Vec<NewEvent>, Vec<Condition>), Problem> {
     let array = |_| Problem::bad_request("INVALID_REQUEST", ARRAY);
-    let BatchBody { events: bodies, conditions: asked } = match Form::of(&body.0, topic) {
-        Form::Array => BatchBody { events: body.json(invalid_event)?, conditions: vec![] },
+    let Object(BatchBody { events: bodies, conditions: asked }) = match Form::of(&body.0, topic) {
+        Form::Array => Object(BatchBody { events: body.json(invalid_event)?, conditions: vec![] }),
         Form::Batch => body.json(|detail| {
             let detail = format!("{ARRAY}, or an object {{events, conditions}} ({detail})");
             Problem::bad_request("INVALID_REQUEST", detail)
         })?,
-        Form::Event => BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] },
+        Form::Event => Object(BatchBody { events: vec![body.json(invalid_event)?], conditions: vec![] }),
         Form::Other => body.json(array)?,
     };
     check_count(bodies.len())?;
     let (mut events, mut expected) = (Vec::with_capacity(bodies.len()), Vec::new());
-    for one in bodies {
+    for Object(one) in bodies {
         let (event, condition) = one.into_event(&body.0, topic)?;
         events.push(event);
         expected.extend(condition);
@@ -218,89 +247,4 @@ fn created(published: &Publication) -> Response {
     }
     text.push_str("]}");
     idempotency::marked((StatusCode::CREATED, super::JSON_HEADERS, text).into_response(), *replayed)
-}
-
-/// `POST /streams/{s}`: append next, in topic `default`.
-pub async fn post_stream(
-    State(app): State<App>,
-    Path(stream): Path<String>,
-    write: Write,
-) -> Result<Response, Problem> {
-    append(&app, TopicName::default_topic(), &stream, None, &write).await
-}
-
-/// `POST /topics/{t}/streams/{s}`
-pub async fn post_topic_stream(
-    State(app): State<App>,
-    Path((topic, stream)): Path<(String, String)>,
-    write: Write,
-) -> Result<Response, Problem> {
-    append(&app, TopicName::parse(&topic)?, &stream, None, &write).await
-}
-
-/// `POST /streams/{s}/{version}`: only as exactly this version, in topic `default`.
-pub async fn post_stream_version(
-    State(app): State<App>,
-    Path((stream, version)): Path<(String, String)>,
-    write: Write,
-) -> Result<Response, Problem> {
-    append(&app, TopicName::default_topic(), &stream, Some(&version), &write).await
-}
-
-/// `POST /topics/{t}/streams/{s}/{version}`
-pub async fn post_topic_stream_version(
-    State(app): State<App>,
-    Path((topic, stream, version)): Path<(String, String, String)>,
-    write: Write,
-) -> Result<Response, Problem> {
-    append(&app, TopicName::parse(&topic)?, &stream, Some(&version), &write).await
-}
-
-async fn append(
-    app: &App,
-    topic: TopicName,
-    stream: &str,
-    version: Option<&str>,
-    write: &Write,
-) -> Result<Response, Problem> {
-    let topic = app.engine.topic(&topic)?;
-    let stream = StreamName::parse(stream)?;
-    let condition = match version {
-        None => None,
-        Some(text) => Some(condition(app, &topic.name, &stream, text).await?),
-    };
-    let event: StreamEventBody<'_> = write.body.json(invalid_event)?;
-    let mut event = event.into_event(&write.body.0, topic.name.clone(), stream)?;
-    trace_context::keep(&write.body.1, std::slice::from_mut(&mut event));
-    let published = publish(app, write, vec![event], condition.into_iter().collect()).await.map_err(not_next)?;
-    let Some(Published { id, position, version }) = published.events.first() else {
-        return Err(invalid_event("no event was published"));
-    };
-    let answer = Json(json!({ "eventId": id.to_string(), "position": position, "version": version }));
-    Ok(idempotency::marked(answer.into_response(), published.replayed))
-}
-
-/// To be written as version n, a stream must have n − 1 events.
-async fn condition(app: &App, topic: &TopicName, stream: &StreamName, text: &str) -> Result<Condition, Problem> {
-    let version: u64 = text
-        .parse()
-        .map_err(|_| Problem::bad_request("INVALID_VERSION", format!("version '{text}' must be a number from 1")))?;
-    let Some(before) = version.checked_sub(1) else {
-        return Err(wrong_version(app.engine.stream_version(topic, stream).await?));
-    };
-    Ok(Condition::Stream { topic: topic.clone(), stream: stream.clone(), expected: Expected::Exactly(before) })
-}
-
-fn not_next(failed: Failed) -> Problem {
-    match failed {
-        Failed::Engine(EngineError::Append(AppendError::Conflict(conflicts))) if conflicts.len() == 1 => {
-            wrong_version(conflicts[0].actual)
-        }
-        failed => failed.into(),
-    }
-}
-
-fn wrong_version(current: u64) -> Problem {
-    let detail = format!("The requested version is invalid. Current Version: {current}");
-    Problem::new(StatusCode::CONFLICT, "CONFLICT", detail)
 }

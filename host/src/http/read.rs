@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use axum::extract::ws::WebSocketUpgrade;
-use axum::extract::{FromRequestParts, Path, RawQuery, State};
+use axum::extract::{FromRequestParts, RawQuery, State};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::response::{IntoResponse, Response};
 use tokio::time::{Instant, timeout_at};
@@ -14,6 +14,9 @@ use super::cache::Caching;
 use super::cloud_events::{self, Mode};
 use super::event_json::write_event;
 use super::follow::Follow;
+use super::openapi::problems::{InPath, Named, OfEvent, OfTopic, Reading, Refused};
+use super::openapi::{READING, answers, params};
+use super::path::Path;
 use super::problem::Problem;
 use super::read_query::{Of, ReadQuery};
 use super::{App, event_stream, pages, socket};
@@ -45,7 +48,14 @@ impl FromRequestParts<App> for ReadRequest {
     }
 }
 
-/// `GET /topics/{t}/events`
+/// The events of a topic, once or followed.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}/events",
+    tag = READING,
+    params(params::Topic, params::Selection, params::OfStream, params::Form, params::Conditional),
+    responses(answers::Pages, Refused<(InPath, Named, OfTopic, Reading)>)
+)]
 pub async fn get_topic_events(
     State(app): State<App>,
     Path(topic): Path<String>,
@@ -57,14 +67,28 @@ pub async fn get_topic_events(
     answer(&app, &target, query, request).await
 }
 
-/// `GET /events`
+/// All events of a store, once or followed.
+#[utoipa::path(
+    get,
+    path = "/events",
+    tag = READING,
+    params(params::Selection, params::Form, params::Adapter, params::Conditional),
+    responses(answers::Pages, Refused<(Named, Reading)>)
+)]
 pub async fn get_events(State(app): State<App>, request: ReadRequest) -> Result<Response, Problem> {
     let query = ReadQuery::parse(request.query.as_deref(), Of::Store)?;
     let target = Target::Store(query.adapter.clone());
     answer(&app, &target, query, request).await
 }
 
-/// `GET /streams/{s}`
+/// The events of a stream of topic `default`, once or followed.
+#[utoipa::path(
+    get,
+    path = "/streams/{stream}",
+    tag = READING,
+    params(params::Stream, params::Selection, params::Form, params::Conditional),
+    responses(answers::Pages, Refused<(InPath, Named, Reading)>)
+)]
 pub async fn get_stream(
     State(app): State<App>,
     Path(stream): Path<String>,
@@ -73,7 +97,14 @@ pub async fn get_stream(
     read_stream(&app, &TopicName::default_topic(), &stream, request).await
 }
 
-/// `GET /topics/{t}/streams/{s}`
+/// The events of a stream, once or followed.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}/streams/{stream}",
+    tag = READING,
+    params(params::Topic, params::Stream, params::Selection, params::Form, params::Conditional),
+    responses(answers::Pages, Refused<(InPath, Named, OfTopic, Reading)>)
+)]
 pub async fn get_topic_stream(
     State(app): State<App>,
     Path((topic, stream)): Path<(String, String)>,
@@ -145,7 +176,14 @@ async fn wait(app: &App, target: &Target, query: &ReadQuery) -> Result<(Cursor, 
     }
 }
 
-/// `GET /events/{id}`
+/// One event.
+#[utoipa::path(
+    get,
+    path = "/events/{id}",
+    tag = READING,
+    params(params::Id, params::Form, params::IfNoneMatch),
+    responses(answers::OneEvent, Refused<(InPath, OfEvent)>)
+)]
 pub async fn get_event(
     State(app): State<App>,
     Path(id): Path<String>,

@@ -1,7 +1,7 @@
 //! Topics: create, list, show, change schemas.
 
 use axum::Json;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Deserializer, Serialize};
@@ -10,7 +10,12 @@ use serde_json::value::RawValue;
 use url::form_urlencoded;
 
 use super::App;
-use super::body::Body;
+use super::body::{Body, Object};
+use super::openapi::problems::{
+    Body as OfBody, Creating, InPath, Named, OfTopic, Once, Query, Refused, Replacing, Schemas, Shape,
+};
+use super::openapi::{TOPICS, answers, params, schemas};
+use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
 use crate::engine::{EngineError, NewTopic, Retention, Topic, TopicChange};
@@ -22,7 +27,7 @@ struct CreateBody {
     name: Option<String>,
     schemas: Option<Box<RawValue>>,
     adapter: Option<String>,
-    retention: Option<Retention>,
+    retention: Option<Object<Retention>>,
 }
 
 #[derive(Deserialize)]
@@ -31,24 +36,31 @@ struct UpdateBody {
     schemas: Option<Box<RawValue>>,
     /// `null` keeps everything from now on.
     #[serde(default, deserialize_with = "given")]
-    retention: Option<Option<Retention>>,
+    retention: Option<Option<Object<Retention>>>,
 }
 
 /// Tells a member that is `null` from one that is absent.
-fn given<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Option<Retention>>, D::Error> {
+fn given<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Option<Object<Retention>>>, D::Error> {
     Option::deserialize(member).map(Some)
 }
 
-#[derive(Serialize)]
+/// A topic as it is now.
+#[derive(Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
-struct TopicJson {
+#[schema(as = Topic)]
+pub struct TopicJson {
+    #[schema(value_type = schemas::TopicName)]
     name: String,
+    /// That of its last event.
     sequence: u64,
     /// Empty for an open topic too, as existing clients read a list; `open` tells the two apart.
+    #[schema(value_type = Vec<schemas::TopicSchema>)]
     schemas: Box<RawValue>,
     open: bool,
     adapter: &'static str,
+    #[schema(value_type = Option<schemas::Retention>)]
     retention: Option<Retention>,
+    #[schema(value_type = schemas::Timestamp)]
     created_at: String,
 }
 
@@ -81,10 +93,18 @@ fn shape(detail: String) -> Problem {
     invalid(format!("{REQUIRED} ({detail})"))
 }
 
-/// `POST /topics`
+/// Makes a topic.
+#[utoipa::path(
+    post,
+    path = "/topics",
+    tag = TOPICS,
+    params(params::Key),
+    request_body = schemas::NewTopic,
+    responses(answers::TopicMade, Refused<(Once, OfBody, Shape, Named, Schemas, Creating)>)
+)]
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let CreateBody { name, schemas, adapter, retention } = body.json(shape)?;
-    check_retention(retention.as_ref())?;
+    let Object(CreateBody { name, schemas, adapter, retention }) = body.json(shape)?;
+    let retention = check_retention(retention)?;
     let schemas = schemas.map(check_list).transpose()?;
     let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some()) else { return Err(invalid(REQUIRED)) };
     let name = TopicName::parse(&name)?;
@@ -101,8 +121,10 @@ pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, 
     Ok((StatusCode::CREATED, Json(answer)).into_response())
 }
 
-fn check_retention(retention: Option<&Retention>) -> Result<(), Problem> {
-    retention.map_or(Ok(()), Retention::check).map_err(|why| Problem::bad_request("INVALID_RETENTION", why))
+fn check_retention(retention: Option<Object<Retention>>) -> Result<Option<Retention>, Problem> {
+    let Some(Object(retention)) = retention else { return Ok(None) };
+    retention.check().map_err(|why| Problem::bad_request("INVALID_RETENTION", why))?;
+    Ok(Some(retention))
 }
 
 /// A list of objects within the limit; what the schemas say is the schema plugin's business.
@@ -117,7 +139,14 @@ fn check_list(schemas: Box<RawValue>) -> Result<Box<RawValue>, Problem> {
     Ok(schemas)
 }
 
-/// `GET /topics`
+/// All topics by name.
+#[utoipa::path(
+    get,
+    path = "/topics",
+    tag = TOPICS,
+    params(params::View),
+    responses((status = 200, description = "All topics.", body = schemas::Topics), Refused<Query>)
+)]
 pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Result<Response, Problem> {
     let mut details = false;
     for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
@@ -136,13 +165,27 @@ pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Re
     Ok(Json(json!({ "topics": names })).into_response())
 }
 
-/// `GET /topics/{t}`
+/// One topic.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}",
+    tag = TOPICS,
+    params(params::Topic),
+    responses((status = 200, description = "The topic.", body = TopicJson), Refused<(InPath, Named, OfTopic)>)
+)]
 pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     Ok(Json(TopicJson::from(&*topic)).into_response())
 }
 
-/// `GET /topics/{t}/head`: where the topic ends, and the hash that covers all its events.
+/// Where the topic ends, and the hash that covers all its events.
+#[utoipa::path(
+    get,
+    path = "/topics/{topic}/head",
+    tag = TOPICS,
+    params(params::Topic),
+    responses((status = 200, description = "The head.", body = schemas::TopicHead), Refused<(InPath, Named, OfTopic)>)
+)]
 pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
     let tip = topic.store.log.tip(&topic.name);
@@ -151,15 +194,26 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
     Ok(Json(json!({ "topic": name, "sequence": tip.sequence, "first": first, "hash": hash })).into_response())
 }
 
-/// `PUT /topics/{t}`
+/// Replaces a topic's schemas, at once. Its events stay, and their numbers go on.
+#[utoipa::path(
+    put,
+    path = "/topics/{topic}",
+    tag = TOPICS,
+    params(params::Topic, params::Key),
+    request_body = schemas::TopicChange,
+    responses(
+        answers::SchemasReplaced,
+        Refused<((InPath, Named, OfTopic), (Once, OfBody, Shape), (Schemas, Replacing))>
+    )
+)]
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";
-    let UpdateBody { schemas, retention } = body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    let Object(UpdateBody { schemas, retention }) = body.json(|detail| invalid(format!("{required} ({detail})")))?;
     if schemas.is_none() && retention.is_none() {
         return Err(invalid(required));
     }
-    check_retention(retention.flatten().as_ref())?;
+    let retention = retention.map(check_retention).transpose()?;
     let schemas = schemas.map(check_list).transpose()?;
     let what = if schemas.is_some() { "schemas" } else { "retention" };
     app.engine.change_topic(&name, TopicChange { schemas, retention }).await?;

@@ -15,6 +15,8 @@ use tokio::sync::{oneshot, watch};
 
 use super::App;
 use super::accept::best;
+use super::openapi::problems::{Refused, Verifying};
+use super::openapi::{OPERATIONS, schemas};
 use super::problem::Problem;
 use crate::engine::{EngineError, Verification};
 use crate::model::hex;
@@ -24,7 +26,20 @@ use crate::storage::{Damaged, Progress};
 const REPORT: Duration = Duration::from_secs(1);
 const NDJSON: &str = "application/x-ndjson";
 
-/// `GET /verify`
+/// Looks at everything that is stored. With `Accept: application/x-ndjson` it tells how far it is, a line a second.
+#[utoipa::path(
+    get,
+    path = "/verify",
+    tag = OPERATIONS,
+    responses(
+        (
+            status = 200,
+            description = "What was found; `ok` says whether all is well.",
+            content((schemas::Verified = "application/json"), (String = "application/x-ndjson"))
+        ),
+        Refused<Verifying>
+    )
+)]
 pub async fn get_verify(State(app): State<App>, headers: HeaderMap) -> Result<Response, Problem> {
     let turn = app.turns.verifying.clone().try_acquire_owned().map_err(|_| busy())?;
     let (tell, told) = watch::channel(Progress { position: 0, head: 0 });

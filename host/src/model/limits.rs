@@ -1,6 +1,6 @@
 //! Every number that bounds something, with its unit. Config may move those that operators have a reason to move.
 
-/// Characters in the name of a topic, stream, event type, plugin or tag.
+/// Characters in the name of a topic, stream, event type or plugin, and bytes in a tag.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Topics of one server.
 pub const TOPICS_MAX: usize = 10_000;
@@ -108,6 +108,11 @@ pub const WAIT_S_MAX: u64 = 60;
 pub const CLOSED_PAGE_AGE_S: u32 = 60;
 pub const CLOSED_PAGE_STORED_AGE_S: u32 = 3_600;
 
+/// Topics and consumers in one AsyncAPI document, and bytes of the topics' schemas.
+pub const ASYNCAPI_TOPICS_MAX: usize = 100;
+pub const ASYNCAPI_CONSUMERS_MAX: usize = 100;
+pub const ASYNCAPI_SCHEMA_BYTES_MAX: usize = 8 << 20;
+
 /// Consumers of one server.
 pub const CONSUMERS_MAX: usize = 10_000;
 /// Topics of one consumer.
@@ -115,6 +120,9 @@ pub const CONSUMER_TOPICS_MAX: usize = 1_000;
 /// Events in one delivery, by default and at most.
 pub const DELIVERY_EVENTS: usize = 100;
 pub const DELIVERY_EVENTS_MAX: usize = 1_000;
+/// Attempts for one event, and milliseconds between two of them, that a consumer may ask for.
+pub const RETRY_ATTEMPTS_MAX: u32 = 1_000;
+pub const RETRY_DELAY_MS_MAX: u64 = 3_600_000;
 /// Wait for one delivery's answer, in milliseconds.
 pub const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 

@@ -25,7 +25,12 @@ fn check(kind: &'static str, text: &str, allowed: fn(u8) -> bool, letters: &'sta
         return refuse("is empty; give it 1 to 200 characters");
     }
     if text.len() > NAME_CHARS_MAX {
-        return refuse("is longer than 200 characters");
+        // Only tags may have other letters, and they are bounded in bytes.
+        return refuse(if text.is_ascii() {
+            "is longer than 200 characters"
+        } else {
+            "is longer than 200 bytes of UTF-8"
+        });
     }
     if !text.bytes().all(allowed) {
         return refuse(letters);
@@ -131,6 +136,13 @@ mod tests {
     fn a_stream_may_have_colons_and_slashes() {
         assert!(StreamName::parse("order:17/items").is_ok());
         assert!(StreamName::parse("../etc").is_err());
+    }
+
+    #[test]
+    fn a_tag_is_bounded_in_bytes_and_says_so() {
+        assert!(Tag::parse(&"ü".repeat(100)).is_ok());
+        let error = Tag::parse(&"ü".repeat(101)).expect_err("too long");
+        assert!(error.to_string().ends_with("is longer than 200 bytes of UTF-8"), "{error}");
     }
 
     #[test]

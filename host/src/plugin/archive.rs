@@ -10,6 +10,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+use utoipa::ToSchema;
 
 use super::load::digest;
 use super::reporter::lock;
@@ -31,7 +32,7 @@ pub struct Memory {
 }
 
 /// A generation that served.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Kept {
     pub generation: u64,

@@ -8,6 +8,7 @@
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 use super::reporter::clean;
 use super::slot::Role;
@@ -19,7 +20,7 @@ use crate::model::{Event, EventType, NewEvent, Payload, StreamName, TopicName};
 
 /// What a new generation would do with recent events, against the one that serves. (A decider is asked about streams: the
 /// states that their events come to.)
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Replay {
     /// Events (of a decider: streams) that both were asked about.
@@ -30,7 +31,7 @@ pub struct Replay {
 }
 
 /// One difference.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Change {
     /// An event's id; a decider's topic and stream.

@@ -3,6 +3,7 @@
 //! What the author says stands in `describe()` instead. No side-car means: enabled, default limits, no grants.
 
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use super::{Kind, LoadError};
 use crate::model::{limits, one_line};
@@ -25,7 +26,7 @@ pub struct Sidecar {
 }
 
 /// What a failed call means for the events in it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum OnTrap {
     /// Validator: fail closed, what could not be checked is not taken. Decider: the command fails.
@@ -123,8 +124,9 @@ pub struct HttpAllow {
 }
 
 /// Bounds of one plugin; what is not set has the default of model/limits.rs, which may depend on the kind.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default, rename_all(serialize = "camelCase"))]
+#[schema(rename_all = "camelCase")]
 pub struct PluginLimits {
     pub memory_bytes_max: Option<u64>,
     pub fuel_per_call: Option<u64>,

@@ -4,6 +4,7 @@ use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
+use utoipa::ToSchema;
 
 use super::Fault;
 
@@ -29,7 +30,7 @@ pub(super) struct Stats {
 }
 
 /// What a generation's calls came to, so far.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct CallStats {
     /// Calls that other rooms asked for, and events in them.

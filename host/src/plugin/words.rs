@@ -5,6 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 use serde_json::Value;
 use std::sync::Arc;
+use utoipa::ToSchema;
 
 use super::sidecar::PluginLimits;
 use super::{CallStats, Kept, OnTrap, Replay};
@@ -204,7 +205,7 @@ impl Fault {
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     Validator,
@@ -215,7 +216,7 @@ pub enum Kind {
     Sink,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// Being read, compiled or tried; an older generation may be serving.
@@ -234,7 +235,7 @@ pub enum State {
 }
 
 /// One plugin as `GET /plugins` shows it.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct PluginStatus {
     pub name: String,
@@ -256,7 +257,7 @@ pub struct PluginStatus {
 }
 
 /// The generation that answers calls.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Serving {
     pub kind: Kind,
@@ -349,7 +350,7 @@ pub enum HttpError {
 }
 
 /// A set of topics and event types that a plugin asks to see. Empty lists mean all.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Interest {
     pub topics: Vec<String>,

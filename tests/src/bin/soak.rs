@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
 use weir_tests::scenarios::{
-    CrashPlan, FollowersPlan, PROJECTS, ReloadsPlan, Steady, crash, followers, hostile, projects, reload, reloads,
-    webhooks,
+    CrashPlan, FollowersPlan, OpenApiPlan, PROJECTS, ReloadsPlan, Steady, crash, followers, hostile, openapi, projects,
+    reload, reloads, webhooks,
 };
 
 #[derive(Debug, Parser)]
@@ -23,9 +23,12 @@ struct Args {
     /// The first seed of `reloads`; each repetition takes the next [default: any]
     #[arg(long)]
     seed: Option<u64>,
-    /// How many seconds long `followers` publishes
-    #[arg(long, default_value_t = 20)]
-    seconds: u64,
+    /// How many seconds long `followers` publishes and `openapi` asks [default: 20, 600]
+    #[arg(long)]
+    seconds: Option<u64>,
+    /// How many requests `openapi` makes of each operation at most
+    #[arg(long, default_value_t = 2_000)]
+    cases: u32,
     /// How many files `reloads` changes
     #[arg(long, default_value_t = 2_000)]
     reloads: usize,
@@ -40,6 +43,8 @@ enum Check {
     Reloads,
     Hostile,
     Projects,
+    #[value(name = "openapi")]
+    OpenApi,
 }
 
 #[tokio::main]
@@ -53,7 +58,12 @@ async fn main() {
             println!("crash {n}: {:?}", crash(options.clone(), plan).await);
         }
         if wanted(Check::Followers) {
-            let plan = FollowersPlan { followers: 1_000, events_per_second: 100, seconds: args.seconds, idle: 5_000 };
+            let plan = FollowersPlan {
+                followers: 1_000,
+                events_per_second: 100,
+                seconds: args.seconds.unwrap_or(20),
+                idle: 5_000,
+            };
             println!("followers {n}: {:?}", followers(options.clone(), plan).await);
         }
         if wanted(Check::Webhooks) {
@@ -65,6 +75,10 @@ async fn main() {
         if wanted(Check::Projects) {
             let target = std::path::absolute("target/projects").expect("a directory");
             println!("projects {n}: {:#?}", projects(options.clone(), &PROJECTS, &target).await);
+        }
+        if wanted(Check::OpenApi) {
+            let plan = OpenApiPlan { cases: args.cases, seconds: Some(args.seconds.unwrap_or(600)) };
+            println!("openapi {n}: {}", openapi(options.clone(), plan).await);
         }
         if wanted(Check::Reload) {
             println!("reload {n}: {:?}", reload(options.clone(), 10).await);

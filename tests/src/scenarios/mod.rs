@@ -3,6 +3,7 @@
 mod crash;
 mod followers;
 mod hostile;
+mod openapi;
 mod projects;
 mod reload;
 mod reloads;
@@ -11,6 +12,7 @@ mod webhooks;
 pub use crash::{CrashPlan, CrashReport, crash};
 pub use followers::{FollowersPlan, FollowersReport, followers};
 pub use hostile::{HostileReport, hostile, odd, odd_version};
+pub use openapi::{OpenApiPlan, openapi};
 pub use projects::{PROJECTS, projects};
 pub use reload::{ReloadReport, another_schema_plugin, another_webhook_plugin, reload};
 pub use reloads::{ReloadsPlan, ReloadsReport, Steady, Vitals, reloads};

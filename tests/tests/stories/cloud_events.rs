@@ -1,30 +1,12 @@
 //! CloudEvents with those who use them: the public SDKs send and read, and their own comparisons must hold.
 
-use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
-
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::process::Command;
+use weir_tests::clients::{packages, root, run};
 use weir_tests::{Answer, Client, TestServer};
 
 use crate::{schema, server};
-
-const SDK_SECONDS_MAX: u64 = 120;
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
-}
-
-/// Where the packages that `tests/clients` pins are installed: exactly these, or the story fails.
-fn packages(language: &str, pins: &str, stamp: &str) -> PathBuf {
-    let installed = root().join("target/clients").join(language);
-    let wanted = std::fs::read_to_string(root().join("tests/clients").join(language).join(pins)).expect("the pins");
-    let found = std::fs::read_to_string(installed.join(stamp)).unwrap_or_default();
-    assert!(found == wanted, "the packages of tests/clients/{language} are not there; run `cargo xtask clients`");
-    installed
-}
 
 async fn server_with_topics() -> TestServer {
     let server = server().await;
@@ -32,17 +14,6 @@ async fn server_with_topics() -> TestServer {
         server.client.post("/topics", json!({"name": topic, "adapter": "redb"})).await.ok(201);
     }
     server
-}
-
-/// Runs an SDK's program; how many comparisons held.
-async fn run(mut command: Command) -> u64 {
-    let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
-    let output = tokio::time::timeout(Duration::from_secs(SDK_SECONDS_MAX), running).await;
-    let output = output.expect("it ends in time").expect("it runs");
-    let printed = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{printed}\n{}", String::from_utf8_lossy(&output.stderr));
-    let last: Value = serde_json::from_str(printed.lines().last().unwrap_or_default()).expect("its last line is JSON");
-    last["compared"].as_u64().expect("a number")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -92,8 +92,14 @@ async fn what_cannot_be_registered_is_refused_and_nothing_is_registered() {
         let answer = api.post("/consumers/register", json!({"callback": url, "topics": topics})).await;
         assert_eq!(answer.status, 400, "{}", answer.text);
     }
-    let unknown = json!({"callback": url, "topics": {"default": null}, "sink": "nowhere"});
-    api.post("/consumers/register", unknown).await.problem(503, "SINK_UNAVAILABLE");
+    for no_sink in ["nowhere", "schema"] {
+        let body = json!({"callback": url, "topics": {"default": null}, "sink": no_sink});
+        api.post("/consumers/register", body).await.problem(400, "SINK_UNKNOWN");
+    }
+    api.post("/plugins/webhook/pause", "").await.ok(200);
+    let paused = json!({"callback": url, "topics": {"default": null}});
+    api.post("/consumers/register", &paused).await.problem(503, "SINK_UNAVAILABLE");
+    api.post("/plugins/webhook/resume", "").await.ok(200);
     let misspelt = json!({"callback": url, "topics": {"default": null}, "durabel": false});
     assert!(api.post("/consumers/register", misspelt).await.problem(400, "INVALID_REQUEST").contains("durabel"));
     assert_eq!(api.get("/consumers").await.ok(200), json!({"consumers": []}));

@@ -34,6 +34,7 @@ const RULES: &[Rule] = &[
             "smallvec",
             "thread_priority",
             "toml",
+            "utoipa",
             "wasmparser",
             "wasmtime",
             "wasmtime_wasi",
@@ -43,13 +44,13 @@ const RULES: &[Rule] = &[
     },
     Rule { path: "plugin/tests", rooms: &["model"], crates: &["tracing_subscriber", "wit_component"] },
     Rule { path: "engine", rooms: &["model", "storage", "plugin"], crates: &[] },
-    Rule { path: "delivery", rooms: &["model", "storage", "plugin", "engine"], crates: &["rand"] },
+    Rule { path: "delivery", rooms: &["model", "storage", "plugin", "engine"], crates: &["rand", "utoipa"] },
     Rule { path: "delivery/addresses.rs", rooms: &[], crates: &[] },
     Rule { path: "delivery/http_client.rs", rooms: &["model", "plugin"], crates: &["reqwest", "rustls", "url"] },
     Rule {
         path: "http",
         rooms: &["model", "storage", "plugin", "engine", "delivery"],
-        crates: &["axum", "base64", "sha2", "time", "url", "uuid"],
+        crates: &["axum", "base64", "sha2", "time", "url", "utoipa", "utoipa_axum", "uuid"],
     },
     Rule { path: "config.rs", rooms: &["model"], crates: &["clap", "toml"] },
     Rule {

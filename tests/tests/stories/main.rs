@@ -13,6 +13,7 @@ mod full_disk;
 mod hostile;
 mod integrity;
 mod languages;
+mod openapi;
 mod plugins;
 mod publish;
 mod read;

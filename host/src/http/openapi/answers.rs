@@ -1,0 +1,157 @@
+//! Good answers that are more than one JSON body: their formats and headers.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+use utoipa::IntoResponses;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::{Content, RefOr};
+
+use super::schemas::{header, raw, reference as of};
+use crate::http::accept::Format;
+use crate::http::cloud_events;
+
+const JSON: &str = "application/json";
+
+fn content(schema: Value) -> Content {
+    Content::new(Some(raw(schema)))
+}
+
+fn text(description: &str) -> Content {
+    content(json!({ "type": "string", "description": description }))
+}
+
+fn cached(response: ResponseBuilder) -> ResponseBuilder {
+    let text = || json!({ "type": "string" });
+    response
+        .header("ETag", header("Names this answer; of a stream, its version.", text()))
+        .header("Cache-Control", header("How long it may be kept.", text()))
+        .header("Vary", header("`accept`", text()))
+}
+
+fn replayed(response: ResponseBuilder) -> ResponseBuilder {
+    let description = "This is the answer that the first request with the same Idempotency-Key got.";
+    response.header("Idempotency-Replayed", header(description, one_word("true")))
+}
+
+fn one_word(word: &str) -> Value {
+    json!({ "type": "string", "enum": [word] })
+}
+
+fn responses(all: impl IntoIterator<Item = (u16, ResponseBuilder)>) -> BTreeMap<String, RefOr<Response>> {
+    all.into_iter().map(|(status, response)| (status.to_string(), response.build().into())).collect()
+}
+
+fn says(description: &str) -> ResponseBuilder {
+    ResponseBuilder::new().description(description)
+}
+
+fn unchanged() -> (u16, ResponseBuilder) {
+    (304, cached(says("The client has it already.")))
+}
+
+/// One event of a stream without an end.
+fn server_sent() -> Value {
+    json!({
+        "type": "object",
+        "description": "Each is an event as a read gives it, in JSON, with its id and without a name; or, with one of the \
+                        other names, what a follower is told besides.",
+        "required": ["data"],
+        "properties": {
+            "data": { "type": "string", "contentMediaType": "application/json" }, "id": of("EventId"),
+            "event": { "enum": ["message", "caught-up", "heartbeat", "problem"] }
+        }
+    })
+}
+
+/// Events, in whatever format.
+pub struct Pages;
+
+impl IntoResponses for Pages {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let format = Format::media_type;
+        let pages = says("The events. `Accept` chooses the format; `text/event-stream` does not end by itself.")
+            .content(format(Format::Json), content(of("Events")))
+            .content(format(Format::NdJson), text("One event a line."))
+            .content(format(Format::CloudEvents), content(of("ReadCloudEvents")))
+            .content(format(Format::EventStream), content(server_sent()));
+        let upgraded = says("With `Upgrade: websocket`: each event is a text frame.");
+        responses([(101, upgraded), (200, cached(pages)), unchanged()])
+    }
+}
+
+/// One event, in whatever format.
+pub struct OneEvent;
+
+impl IntoResponses for OneEvent {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let event = says("The event. `Accept: application/cloudevents` answers in binary mode.")
+            .content(JSON, content(of("Event")))
+            .content(cloud_events::STRUCTURED, content(of("ReadCloudEvent")))
+            .content("*/*", content(json!({ "description": "In binary mode, data with its own media type; `ce-` headers have the rest." })));
+        responses([(200, cached(event)), unchanged()])
+    }
+}
+
+/// Events were recorded.
+pub struct Created;
+
+impl IntoResponses for Created {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let created = says("The events are recorded, and on disk.").content(JSON, content(of("Published")));
+        responses([(201, replayed(created))])
+    }
+}
+
+/// One event was recorded in a stream.
+pub struct Next;
+
+impl IntoResponses for Next {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let next = says("The event is recorded, and on disk.").content(JSON, content(of("Appended")));
+        responses([(200, replayed(next))])
+    }
+}
+
+/// A description that changes only with the server.
+fn described(media_type: &str, schema: Value) -> BTreeMap<String, RefOr<Response>> {
+    responses([(200, cached(says("The description.").content(media_type, content(schema)))), unchanged()])
+}
+
+pub struct Document;
+
+impl IntoResponses for Document {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described(JSON, json!({ "type": "object", "required": ["openapi", "info", "paths"] }))
+    }
+}
+
+pub struct Page;
+
+impl IntoResponses for Page {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        described("text/html", json!({ "type": "string" }))
+    }
+}
+
+/// A write of something other than events; its JSON is `$schema`.
+macro_rules! done {
+    ($($name:ident = $status:literal $schema:literal, $says:literal;)+) => { $(
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let done = says($says).content(JSON, content(of($schema)));
+                responses([($status, replayed(done))])
+            }
+        }
+    )+ };
+}
+
+done! {
+    TopicMade = 201 "TopicCreated", "The topic exists.";
+    SchemasReplaced = 200 "Message", "The schemas hold from now on.";
+    ConsumerMade = 201 "ConsumerRegistered", "Deliveries begin.";
+    ConsumerGone = 200 "Message", "Deliveries have ended.";
+    PluginChanged = 200 "PluginStatus", "The plugin as it is now.";
+}

@@ -1,0 +1,48 @@
+//! An example of each operation for a terminal.
+
+use serde_json::{Value, json};
+
+use super::{Operation, list, text};
+
+/// What stands for the parts of a path.
+fn part(name: &str, path: &str) -> &'static str {
+    match name {
+        "topic" => "orders",
+        "stream" => "order:1",
+        "version" => "1",
+        "name" => "schema",
+        "action" => "reload",
+        "id" if path.starts_with("/events") => "orders-1",
+        _ => "9f3c0f0e-4b1e-4f0e-9d53-0a7c8d5a2b11",
+    }
+}
+
+/// A body for each schema that a request may have. A test says when one is missing.
+fn body(schema: &str) -> Option<Value> {
+    let payload = json!({ "total": 17.5 });
+    Some(match schema {
+        "Publication" => json!([{ "topic": "orders", "type": "order-placed", "payload": payload }]),
+        "TopicPublication" | "NewStreamEvent" => json!({ "type": "order-placed", "payload": payload }),
+        "NewTopic" => json!({ "name": "orders", "schemas": [{ "eventType": "order-placed", "type": "object" }] }),
+        "TopicChange" => json!({ "schemas": [{ "eventType": "order-placed", "required": ["total"] }] }),
+        "NewConsumer" => json!({ "callback": "http://127.0.0.1:9000/hook", "topics": { "orders": null } }),
+        _ => return None,
+    })
+}
+
+pub fn example(document: &Value, operation: &Operation<'_>) -> String {
+    let server = text(&document["servers"][0], "url");
+    let server = if server.is_empty() { "localhost:8000" } else { server };
+    let mut path = operation.path.to_owned();
+    for parameter in list(&operation.value["parameters"]) {
+        let name = text(parameter, "name");
+        path = path.replace(&format!("{{{name}}}"), part(name, operation.path));
+    }
+    let schema = &operation.value["requestBody"]["content"]["application/json"]["schema"];
+    let body = super::schema::named(schema).and_then(body).map(|body| format!(" -d '{body}'"));
+    let method = match (operation.method, &body) {
+        ("get", _) | ("post", Some(_)) => String::new(),
+        (method, _) => format!(" -X {}", method.to_uppercase()),
+    };
+    format!("curl -s{method} {server}{path}{}", body.unwrap_or_default())
+}

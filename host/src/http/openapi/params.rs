@@ -1,0 +1,109 @@
+//! What requests say besides their bodies: parts of the path, queries, headers. Handlers name groups of them.
+//!
+//! `Accept` is no parameter here: OpenAPI wants it told by the media types of the answers.
+
+use serde_json::{Value, json};
+use utoipa::IntoParams;
+use utoipa::openapi::Required;
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+
+use super::schemas::{raw, reference as of, whole};
+use crate::model::limits::WAIT_S_MAX;
+
+fn parameter(parameter_in: ParameterIn, name: &str, schema: Value, description: &str) -> Parameter {
+    let required = if parameter_in == ParameterIn::Path { Required::True } else { Required::False };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(parameter_in)
+        .required(required)
+        .description(Some(description))
+        .schema(Some(raw(schema)))
+        .build()
+}
+
+macro_rules! params {
+    ($($(#[$doc:meta])* $name:ident { $($place:ident $key:literal: $schema:expr, $description:literal;)+ })+) => { $(
+        $(#[$doc])*
+        pub struct $name;
+
+        impl IntoParams for $name {
+            fn into_params(_: impl Fn() -> Option<ParameterIn>) -> Vec<Parameter> {
+                vec![$(parameter(ParameterIn::$place, $key, $schema, $description)),+]
+            }
+        }
+    )+ };
+}
+
+fn one_of(words: &[&str]) -> Value {
+    json!({ "type": "string", "enum": words })
+}
+
+fn version_tag() -> Value {
+    json!({ "anyOf": [one_of(&["*"]), { "type": "string", "pattern": "^\"[0-9]{1,19}(-[!#-~]*)?\"$" }] })
+}
+
+params! {
+    Topic {
+        Path "topic": of("TopicName"), "The topic's name.";
+    }
+    Stream {
+        Path "stream": of("StreamName"), "The stream's name, percent-encoded.";
+    }
+    AtVersion {
+        Path "version": whole(1), "The version that the event shall have.";
+    }
+    Id {
+        Path "id": of("EventId"), "The event's id.";
+    }
+    ConsumerId {
+        Path "id": json!({ "type": "string", "minLength": 1 }), "The consumer's id.";
+    }
+    Plugin {
+        Path "name": of("PluginName"), "The plugin's name.";
+    }
+    Action {
+        Path "action": one_of(&["pause", "resume", "reload", "rollback"]), "What is to be done.";
+    }
+    View {
+        Query "view": one_of(&["names", "details"]), "With `details`, a topic is an object instead of its name.";
+    }
+    Topics {
+        Query "topic": json!({ "type": "array", "items": of("TopicName") }), "Only these topics, and consumers that have one of them.";
+    }
+    /// All reads. What `from` counts depends on what is read.
+    Selection {
+        Query "from": whole(0), "Begin at this place, inclusive: a position of the store, a sequence of a topic, a version of a stream.";
+        Query "sinceEventId": of("EventId"), "Begin after this event, of the topic that is read if it is one. Not together with `from`.";
+        Query "limit": whole(1), "At most so many events; absent means all.";
+        Query "direction": one_of(&["forward", "backward"]), "`backward` reads from the end, or from `from`, down.";
+        Query "type": json!({ "type": "array", "items": of("EventType") }), "One of these types, as they were recorded.";
+        Query "tag": json!({ "type": "array", "items": of("Tag") }), "All of these tags.";
+        Query "date": json!({ "type": "string", "format": "date", "pattern": "^(19[7-9]|[2-9][0-9]{2})[0-9]-[0-9]{2}-[0-9]{2}$" }), "Committed on this day, UTC.";
+        Query "wait": json!({ "type": "integer", "minimum": 0, "maximum": WAIT_S_MAX }), "A long poll: when there is nothing, wait up to so many seconds for something. Not for followers.";
+    }
+    /// Reads that end, and followers that come back.
+    Conditional {
+        Header "If-None-Match": json!({ "type": "string" }), "Tags of answers that the client has: 304 when one of them still holds.";
+        Header "Last-Event-ID": json!({ "type": "string" }), "Server-sent events only: go on after this event, whatever the query says.";
+    }
+    IfNoneMatch {
+        Header "If-None-Match": json!({ "type": "string" }), "Tags of answers that the client has: 304 when one of them still holds.";
+    }
+    Form {
+        Query "form": one_of(&["current", "stored"]), "`stored` is as it was recorded, `current`, the default, what the upcasters of today make of it.";
+    }
+    Adapter {
+        Query "adapter": json!({ "type": "string", "examples": ["redb", "memory"] }), "Read this store instead of the default one.";
+    }
+    OfStream {
+        Query "stream": of("StreamName"), "One stream of the topic, by sequence.";
+    }
+    Key {
+        Header "Idempotency-Key": of("IdempotencyKey"), "With it, the request is done once, however often it is sent.";
+    }
+    /// What is expected of the one stream that a request writes to.
+    Expectations {
+        Header "If-Match": version_tag(), "The version of the stream in quotes, as its `ETag`, or `*` if it must exist.";
+        Header "If-None-Match": one_of(&["*"]), "The stream must not exist.";
+    }
+}

@@ -1,0 +1,208 @@
+//! Problems, topics, consumers and operations.
+
+use serde_json::{Map, Value, json};
+
+use super::{reference as of, schemas, whole};
+use crate::delivery;
+use crate::model::limits::{
+    CONSUMER_TOPICS_MAX, DELIVERY_EVENTS_MAX, RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX, TOPIC_SCHEMAS_MAX,
+};
+
+/// An object that has all of these members and no others.
+fn all_of(properties: Value) -> Value {
+    let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+fn list(items: Value) -> Value {
+    json!({ "type": "array", "items": items })
+}
+
+fn text() -> Value {
+    json!({ "type": "string" })
+}
+
+fn text_or_null() -> Value {
+    json!({ "type": ["string", "null"] })
+}
+
+fn schemas_list() -> Value {
+    json!({ "type": "array", "maxItems": TOPIC_SCHEMAS_MAX, "items": of("TopicSchema") })
+}
+
+/// A request's body: of its members, `required` must be there, and null is as good as left out of the others.
+fn body(required: &[&str], properties: Value) -> Value {
+    json!({ "type": "object", "required": required, "properties": properties, "additionalProperties": false })
+}
+
+fn optional(schema: Value) -> Value {
+    json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn registration() -> Value {
+    let callback = json!({
+        "type": "string",
+        "format": "uri",
+        "pattern": "^https?://",
+        "examples": ["http://127.0.0.1:9000/hook"],
+        "description": "Where a POST delivers the events. Private addresses need a grant; loopback is allowed while the \
+                        server itself listens on loopback."
+    });
+    let topics = json!({
+        "type": "object",
+        "minProperties": 1,
+        "maxProperties": CONSUMER_TOPICS_MAX,
+        "propertyNames": of("TopicName"),
+        "additionalProperties": optional(of("EventId")),
+        "description": "Each topic with the id of the last event that is done already, or null to begin with the first."
+    });
+    let max_events = json!({ "type": "integer", "minimum": 1, "maximum": DELIVERY_EVENTS_MAX });
+    let properties = json!({
+        "callback": optional(callback.clone()), "topics": topics, "name": text_or_null(),
+        "durable": { "type": ["boolean", "null"], "description": "Kept over a restart; the default." },
+        "types": optional(list(of("EventType"))), "sink": optional(of("PluginName")),
+        "config": { "type": ["object", "null"], "description": "What the sink asks for." },
+        "batch": optional(body(&["maxEvents"], json!({ "maxEvents": max_events }))),
+        "retry": optional(of("RetryPolicy"))
+    });
+    let with = |required: &str, schema: Option<Value>| {
+        let mut properties = properties.clone();
+        if let Some(schema) = schema {
+            properties[required] = schema;
+        }
+        body(&[required, "topics"], properties)
+    };
+    let other_sink = json!({ "allOf": [of("PluginName"), { "not": { "const": delivery::WEBHOOK_PLUGIN } }] });
+    json!({ "anyOf": [with("callback", Some(callback)), with("sink", Some(other_sink))] })
+}
+
+fn retry() -> Value {
+    let default = delivery::RetryPolicy::default();
+    let milliseconds = |default: u64, what: &str| json!({ "type": "integer", "minimum": 1, "maximum": RETRY_DELAY_MS_MAX, "default": default, "description": what });
+    let attempts = json!({
+        "type": "integer", "minimum": 1, "maximum": RETRY_ATTEMPTS_MAX, "default": default.max_attempts,
+        "description": "Attempts for one event, the first included."
+    });
+    body(
+        &[],
+        json!({
+            "maxAttempts": attempts,
+            "initialDelayMs": milliseconds(default.initial_delay_ms, "The wait after the first failure, doubled after each further one; at most maxDelayMs."),
+            "maxDelayMs": milliseconds(default.max_delay_ms, "The longest wait.")
+        }),
+    )
+}
+
+fn plugin() -> Value {
+    let id = all_of(json!({ "name": text(), "version": text(), "digest": text() }));
+    json!({ "anyOf": [text(), id], "description": "The plugin that refused or failed." })
+}
+
+fn problem() -> Value {
+    let errors = json!({
+        "type": "object",
+        "required": ["message"],
+        "properties": {
+            "code": text(), "message": text(), "attribute": text(),
+            "pointer": { "type": "string", "description": "A JSON pointer." },
+            "event": { "type": "integer", "minimum": 0, "description": "Its place in the request, from 0." }
+        }
+    });
+    let conditions = json!({ "type": "object", "required": ["expected", "actual"] });
+    json!({
+        "type": "object",
+        "required": ["type", "title", "status", "detail", "code", "error", "retryable", "side_effects"],
+        "properties": {
+            "type": text(), "title": text(), "status": { "type": "integer", "minimum": 400, "maximum": 599 },
+            "detail": { "type": "string", "description": "What is wrong, and the mend." },
+            "code": { "type": "string", "pattern": "^[A-Z_]+$", "description": "Stable: for programs." },
+            "error": { "type": "string", "description": "The same as detail." },
+            "retryable": { "type": "boolean", "description": "Whether the same request may work later." },
+            "side_effects": { "enum": ["none", "unknown"], "description": "Whether anything was changed." },
+            "conditions": list(conditions), "errors": list(errors), "plugin": plugin(),
+            "acceptable": list(text())
+        }
+    })
+}
+
+schemas! {
+    /// Why a request was refused (RFC 9457).
+    Problem = problem();
+    /// One sentence about what was done.
+    Message = all_of(json!({ "message": text() }));
+    /// The JSON Schema of an event type's payloads, by draft 2020-12 or the one that `$schema` names. Formats are checked;
+    /// other documents are not fetched.
+    TopicSchema = json!({
+        "type": "object",
+        "required": ["eventType"],
+        "properties": { "eventType": of("EventType") },
+        "additionalProperties": true
+    });
+    /// A new topic. With `schemas` its events are validated, without them it is open and needs an `adapter`.
+    NewTopic = {
+        let (schemas, adapter) = (schemas_list(), json!({ "type": "string", "examples": ["redb", "memory"] }));
+        let kept = optional(of("Retention"));
+        json!({ "anyOf": [
+            body(
+                &["name", "schemas"],
+                json!({ "name": of("TopicName"), "schemas": schemas, "adapter": optional(adapter.clone()), "retention": kept })
+            ),
+            body(
+                &["name", "adapter"],
+                json!({ "name": of("TopicName"), "schemas": optional(schemas), "adapter": adapter, "retention": kept })
+            ),
+        ] })
+    };
+    /// All schemas of a topic (event types may be added and their schemas changed, never left out), or what it keeps, or both.
+    TopicChange = {
+        let kept = optional(of("Retention"));
+        json!({ "anyOf": [
+            body(&["schemas"], json!({ "schemas": schemas_list(), "retention": kept })),
+            body(&["retention"], json!({ "schemas": optional(schemas_list()), "retention": kept })),
+        ] })
+    };
+    /// What a topic keeps; the oldest events that are beyond any of these bounds are deleted.
+    Retention = {
+        let names = ["maxAgeSeconds", "maxEvents", "maxBytes"];
+        let bound = json!({ "type": "integer", "minimum": 1, "maximum": u64::MAX });
+        let properties: Map<_, _> = names.map(|name| (name.to_owned(), optional(bound.clone()))).into_iter().collect();
+        let one = names.map(|name| json!({ "required": [name], "properties": { name: bound } }));
+        json!({ "type": "object", "properties": properties, "additionalProperties": false, "anyOf": one })
+    };
+    /// A new topic's name, and where its events are kept.
+    TopicCreated = all_of(json!({ "message": text(), "name": of("TopicName"), "adapter": text() }));
+    /// All topics by name.
+    Topics = all_of(json!({ "topics": { "anyOf": [list(of("TopicName")), list(of("Topic"))] } }));
+    /// Where a topic ends, the first sequence that was not deleted, and the hash that covers all its events.
+    TopicHead =
+        all_of(json!({ "topic": of("TopicName"), "sequence": whole(0), "first": whole(1), "hash": of("Hash") }));
+    /// Where a topic ends as its events say.
+    VerifiedTopic = all_of(json!({ "topic": of("TopicName"), "sequence": whole(0), "hash": of("Hash") }));
+    /// How often and how fast a delivery is tried again before its event is dead-lettered.
+    RetryPolicy = retry();
+    /// A consumer that is not there yet. It has a `callback`, or another `sink` than the webhook.
+    NewConsumer = registration();
+    /// The new consumer.
+    ConsumerRegistered = all_of(json!({ "consumerId": { "type": "string", "format": "uuid" } }));
+    /// All consumers.
+    Consumers = all_of(json!({ "consumers": list(of("Consumer")) }));
+    /// All plugins.
+    Plugins = all_of(json!({ "plugins": list(of("PluginStatus")) }));
+    /// An AsyncAPI 3 document.
+    AsyncApi = json!({ "type": "object", "required": ["asyncapi", "info", "channels", "operations"] });
+    /// How the server is.
+    Health = all_of(json!({
+        "status": { "enum": ["healthy", "unhealthy"] }, "reason": text_or_null(), "version": text(),
+        "consumers": whole(0), "runningDispatchers": list(of("TopicName")),
+        "plugins": all_of(json!({ "serving": whole(0), "failed": whole(0) }))
+    }));
+    /// The first damage that was found.
+    Damage = all_of(json!({ "position": { "type": ["integer", "null"] }, "place": text(), "detail": text() }));
+    /// What was found in one store.
+    VerifiedStore = all_of(json!({
+        "adapter": text(), "ok": { "type": "boolean" }, "events": whole(0), "topics": list(of("VerifiedTopic")),
+        "damage": { "anyOf": [of("Damage"), { "type": "null" }] }
+    }));
+    /// What was found in all stores.
+    Verified = all_of(json!({ "ok": { "type": "boolean" }, "stores": list(of("VerifiedStore")) }));
+}
