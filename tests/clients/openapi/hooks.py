@@ -48,9 +48,8 @@ def before_load_schema(context, raw_schema):
         form["properties"]["callback"] = {"enum": CALLBACKS}
         form["properties"]["topics"].update(propertyNames=known, additionalProperties={"type": "null"})
     schemas["NewConsumer"]["anyOf"][0]["properties"]["sink"] = {"enum": ["webhook", None]}
-    schemas["TopicSchemas"]["properties"]["schemas"] = {
-        "anyOf": [{"const": [{"eventType": "made", "type": "object"}]}, schemas["TopicSchemas"]["properties"]["schemas"]]
-    }
+    change = schemas["TopicChange"]["anyOf"][0]["properties"]
+    change["schemas"] = {"anyOf": [{"const": [{"eventType": "made", "type": "object"}]}, change["schemas"]]}
     schemas["CloudEvent"]["anyOf"][0]["properties"]["weirtopic"] = known
     for path, item in raw_schema["paths"].items():
         for method, operation in item.items():
