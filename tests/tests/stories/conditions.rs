@@ -138,7 +138,7 @@ async fn a_request_that_is_sent_again_gets_its_first_answer_also_after_a_kill() 
 async fn the_head_of_a_topic_has_a_hash_that_every_event_changes() {
     let mut server = server().await;
     let empty = server.client.get("/topics/default/head").await.ok(200);
-    assert_eq!(empty, json!({"topic": "default", "sequence": 0, "hash": "0".repeat(64)}));
+    assert_eq!(empty, json!({"topic": "default", "sequence": 0, "first": 1, "hash": "0".repeat(64)}));
     let mut seen = vec![empty["hash"].clone()];
     for n in 1..=5 {
         server.client.post("/events", json!([seat(n, &[])])).await.ok(201);
