@@ -153,12 +153,12 @@ impl Names {
                 Payload::End(_) => depth = depth.saturating_sub(1),
                 Payload::ComponentImportSection(section) if depth == 1 => {
                     for import in section {
-                        names.imports.push(import.map_err(damaged)?.name.name.to_owned());
+                        names.imports.push(shown(import.map_err(damaged)?.name.name));
                     }
                 }
                 Payload::ComponentExportSection(section) if depth == 1 => {
                     for export in section {
-                        names.exports.push(export.map_err(damaged)?.name.name.to_owned());
+                        names.exports.push(shown(export.map_err(damaged)?.name.name));
                     }
                 }
                 _ => {}
@@ -166,6 +166,11 @@ impl Names {
         }
         Ok(names)
     }
+}
+
+/// A name as an error shows it, on one line; those that are known stay what they are.
+fn shown(name: &str) -> String {
+    name.escape_debug().to_string()
 }
 
 /// `weir:plugin/log@0.1.0` → (`weir:plugin`, `log`, `0.1.0`).
