@@ -43,13 +43,17 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bytes of events in memory at which the background task starts to move them into the index.
 pub const TAIL_FILL_BYTES: usize = 16 << 20;
 /// Bytes of events in memory at which the writer waits for that task.
-pub const TAIL_BYTES_MAX: usize = 96 << 20;
+pub const TAIL_BYTES_MAX: usize = 64 << 20;
 /// Bytes of log between two entries of the index that say where an event lies: what a lookup reads at least.
 pub const STRETCH_BYTES: u64 = 64 << 10;
 /// Segment files that are kept open to be read.
 pub const SEGMENT_FILES_OPEN: usize = 64;
 /// How long an idempotency key is known at least, in milliseconds.
 pub const IDEMPOTENCY_KEYS_KEPT_MS: u64 = 24 * 60 * 60 * 1_000;
+/// Lookups that are done on a blocking thread after one that had to wait for the disk.
+pub const LOOKUPS_WARY: u32 = 256;
+/// Places in posting lists that one query looks at where its request runs; if that is not enough it goes to such a thread too.
+pub const LOOKUP_STEPS_BRIEF: usize = 16;
 /// Bytes of redb's page cache.
 pub const REDB_CACHE_BYTES: usize = 64 << 20;
 /// Bytes of the page cache for records.

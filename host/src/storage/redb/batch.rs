@@ -20,9 +20,9 @@ pub enum Outcome {
 }
 
 /// What was looked up before the batch was queued, so that the writer has to look only at what came since.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct Checked {
-    /// Everything that key and queries ask for was looked at up to here; `MAX` if they ask for nothing.
+    /// Everything that key and queries ask for was looked at up to here.
     pub up_to: Position,
     /// For each condition, the last position that a query matched; 0 for the others.
     pub newest: Vec<Position>,

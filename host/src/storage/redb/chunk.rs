@@ -6,11 +6,12 @@
 use bytes::Bytes;
 use std::collections::HashMap;
 
+use super::batch::{Answer, Outcome};
 use super::labels::{Labels, Lists};
 use super::wal::WalEnd;
-use crate::model::{Filter, Position, Scope, StreamName, TopicName, Version};
+use crate::model::{Filter, IdempotencyKey, Position, Scope, StreamName, TopicName, Version};
 use crate::storage::codec::{Damage, Keyed};
-use crate::storage::{Hash, Place};
+use crate::storage::{AppendError, Hash, Place};
 
 /// One committed group: its record as written, and where in it each event ends.
 pub struct Group {
@@ -112,6 +113,11 @@ impl KeyUse {
     /// The key that the event at `first` came with, and what it was used for.
     pub fn of(keyed: &Keyed, first: Position) -> ([u8; 16], Self) {
         (keyed.key.key, Self { request: keyed.key.request, first, events: keyed.events })
+    }
+
+    /// What a request with this key is told.
+    pub fn answer(self, key: &IdempotencyKey) -> Answer {
+        if self.request == key.request { Ok(Outcome::Known(self)) } else { Err(AppendError::KeyReused) }
     }
 }
 

@@ -17,7 +17,7 @@ pub struct RedbConfig {
     pub segment_bytes: u64,
     /// Bytes of events in memory at which the background thread moves them into the index. Default: 16 MiB.
     pub tail_fill_bytes: usize,
-    /// Bytes of events in memory at which the writer waits for that thread. Default: 128 MiB.
+    /// Bytes of events in memory at which the writer waits for that thread. Default: 64 MiB.
     pub tail_bytes_max: usize,
     /// Bytes of redb's page cache for the index. Default: 64 MiB.
     pub cache_bytes: usize,

@@ -11,6 +11,7 @@ use std::path::Path;
 use super::directory::{Directory, Starved, io_error, redb_error};
 use super::disk::{Disk, FileRef, How};
 use super::keys;
+use super::pace::Pace;
 use crate::storage::StorageError;
 
 /// Opens a database, whole or repaired, or makes one with its tables.
@@ -26,8 +27,8 @@ pub fn open(
         disk.sync_dir(&directory.path).map_err(io_error("cannot sync", &directory.path))?;
     }
     let file = disk.open(path, How::Write).map_err(io_error("cannot open", path))?;
-    let starved = directory.starved.clone();
-    database(Backend { file, starved }, cache_bytes).map_err(|error| redb_error(path, error))
+    let (starved, pace) = (directory.starved.clone(), directory.pace.clone());
+    database(Backend { file, starved, pace }, cache_bytes).map_err(|error| redb_error(path, error))
 }
 
 fn create(
@@ -41,7 +42,8 @@ fn create(
     let file = disk.open(&aside, How::Empty).map_err(&failed)?;
     let fill = || -> Result<(), redb::Error> {
         let mut txn =
-            database(Backend { file: file.clone(), starved: Starved::default() }, cache_bytes)?.begin_write()?;
+            database(Backend { file: file.clone(), starved: Starved::default(), pace: Pace::default() }, cache_bytes)?
+                .begin_write()?;
         txn.set_quick_repair(true);
         create_tables(&txn)?;
         Ok(txn.commit()?)
@@ -58,6 +60,7 @@ fn database(backend: Backend, cache_bytes: usize) -> Result<Database, redb::Data
 struct Backend {
     file: FileRef,
     starved: Starved,
+    pace: Pace,
 }
 
 impl StorageBackend for Backend {
@@ -66,7 +69,7 @@ impl StorageBackend for Backend {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(out, offset)
+        self.pace.note(|| self.file.read_exact_at(out, offset))
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::disk::{Disk, FileRef, How, read_from};
 use super::group::Salt;
 use super::keys;
+use super::pace::Pace;
 use crate::model::limits::REDB_ROOM_BYTES;
 use crate::storage::StorageError;
 
@@ -19,6 +20,7 @@ pub struct Directory {
     pub disk: Arc<dyn Disk>,
     pub salt: Salt,
     pub starved: Starved,
+    pub pace: Pace,
     _lock: FileRef,
 }
 
@@ -36,7 +38,7 @@ impl Directory {
         // Whoever made the names that are here may have been stopped before they were durable.
         let names = disk.sync_dir(path).and_then(|()| disk.sync_dir(&keys::log_dir(path)));
         names.map_err(io_error("cannot sync", path))?;
-        Ok(Self { path: path.to_owned(), disk, salt, starved: Starved::default(), _lock: lock })
+        Ok(Self { path: path.to_owned(), disk, salt, starved: Starved::default(), pace: Pace::default(), _lock: lock })
     }
 
     /// Why redb must not be asked to write so many bytes now. It can't go on after a write that failed, so one that may fail

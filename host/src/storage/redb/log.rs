@@ -8,13 +8,12 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::{Checked, Outcome, Prepared};
 use super::chunk::KeyUse;
+use super::lookup::{Effort, Looked, Questions};
 use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
 use super::{threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use crate::model::{
-    Condition, Direction, Filter, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version,
-};
+use crate::model::{Direction, Filter, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
 use crate::storage::{
     AppendError, Appended, Batch, EventLog, Place, ProgressSink, Recalled, StorageError, Stored, Tip, Verified,
 };
@@ -38,59 +37,26 @@ impl RedbLog {
         Self { shared, queue: RwLock::new(Some(queue)), threads: Arc::new(Mutex::new(Some(threads))) }
     }
 
-    fn stopped(&self) -> AppendError {
-        AppendError::Stopped { reason: self.shared.failure().cloned().unwrap_or_else(|| "closed".into()) }
-    }
-
     fn enqueue(&self, batch: Prepared) -> Result<(), AppendError> {
         let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = queue.as_ref() else { return Err(self.stopped()) };
+        let Some(queue) = queue.as_ref() else { return Err(self.shared.stopped()) };
         match queue.try_send(batch) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
                 Err(AppendError::Busy { queue_batches: self.shared.config.writer_queue_batches })
             }
-            Err(TrySendError::Disconnected(_)) => Err(self.stopped()),
+            Err(TrySendError::Disconnected(_)) => Err(self.shared.stopped()),
         }
     }
 
-    /// Looks up what conditions ask for, so that the writer has to look only at what comes meanwhile.
-    async fn check(&self, batch: &Batch) -> Result<Checked, StorageError> {
-        let (mut up_to, mut newest) = (Position::MAX, Vec::with_capacity(batch.conditions.len()));
-        for condition in &batch.conditions {
-            newest.push(match condition {
-                Condition::Query { filter, after } => {
-                    let (found, head) = self.newest(filter, *after).await?;
-                    up_to = up_to.min(head);
-                    found
-                }
-                Condition::Stream { .. } | Condition::Head(_) => 0,
-            });
+    async fn look(&self, questions: Questions) -> Result<Looked, StorageError> {
+        let effort = if self.shared.directory.pace.is_quick() { Effort::Brief } else { Effort::Memory };
+        if let Some(looked) = questions.look(&self.shared, effort)? {
+            return Ok(looked);
         }
-        Ok(Checked { up_to, newest })
-    }
-
-    async fn newest(&self, filter: &Filter, after: Position) -> Result<(Position, Position), StorageError> {
-        {
-            let state = self.shared.state();
-            if state.tail.prefix.position <= after {
-                return Ok((state.tail.newest(filter, after), state.tail.head()));
-            }
-        }
-        let (shared, filter) = (self.shared.clone(), filter.clone());
-        on_blocking_thread(move || shared.newest(&filter, after)).await
-    }
-
-    async fn key(&self, key: &[u8; 16]) -> Result<(Option<KeyUse>, Position), StorageError> {
-        {
-            let state = self.shared.state();
-            let known = state.tail.key(key);
-            if known.is_some() || state.tail.prefix.position == 0 {
-                return Ok((known, state.tail.head()));
-            }
-        }
-        let (shared, key) = (self.shared.clone(), *key);
-        on_blocking_thread(move || shared.key(&key)).await
+        let shared = self.shared.clone();
+        let looked = on_blocking_thread(move || questions.look(&shared, Effort::Whole)).await?;
+        looked.ok_or_else(unasked)
     }
 
     /// The places that a key's batch was given.
@@ -121,6 +87,13 @@ impl RedbLog {
         Ok(places)
     }
 
+    async fn told(&self, outcome: Outcome) -> Result<Appended, AppendError> {
+        match outcome {
+            Outcome::Placed(places) => Ok(Appended { places, replayed: false }),
+            Outcome::Known(used) => Ok(Appended { places: self.places(used).await?, replayed: true }),
+        }
+    }
+
     fn close_queue(&self) {
         drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
     }
@@ -149,30 +122,28 @@ impl Drop for RedbLog {
 impl EventLog for RedbLog {
     async fn append(&self, mut batch: Batch) -> Result<Appended, AppendError> {
         if self.shared.failure().is_some() {
-            return Err(self.stopped());
+            return Err(self.shared.stopped());
         }
         batch.key = batch.key.filter(|_| !batch.events.is_empty());
-        let mut checked = self.check(&batch).await?;
-        if let Some(key) = &batch.key {
-            match self.key(&key.key).await? {
-                (Some(used), _) if used.request != key.request => return Err(AppendError::KeyReused),
-                (Some(used), _) => return Ok(Appended { places: self.places(used).await?, replayed: true }),
-                (None, head) => checked.up_to = checked.up_to.min(head),
+        let mut checked = Checked::default();
+        if let Some(questions) = Questions::of(&batch) {
+            let looked = self.look(questions).await?;
+            if let (Some(key), Some(used)) = (&batch.key, looked.used) {
+                return self.told(used.answer(key)?).await;
             }
+            checked = looked.checked;
         }
         let (answer, answered) = oneshot::channel();
         self.enqueue(Prepared::new(batch, checked, answer)?)?;
         let lost = || AppendError::Unknown { detail: "the writer ended before it answered".into() };
-        match answered.await.unwrap_or_else(|_| Err(lost()))? {
-            Outcome::Placed(places) => Ok(Appended { places, replayed: false }),
-            Outcome::Known(used) => Ok(Appended { places: self.places(used).await?, replayed: true }),
-        }
+        self.told(answered.await.unwrap_or_else(|_| Err(lost()))?).await
     }
 
     async fn recall(&self, key: &[u8; 16]) -> Result<Option<Recalled>, StorageError> {
-        match self.key(key).await? {
-            (Some(used), _) => Ok(Some(Recalled { request: used.request, places: self.places(used).await? })),
-            (None, _) => Ok(None),
+        let (shared, key) = (self.shared.clone(), *key);
+        match on_blocking_thread(move || shared.key(&key)).await? {
+            Some(used) => Ok(Some(Recalled { request: used.request, places: self.places(used).await? })),
+            None => Ok(None),
         }
     }
 
@@ -182,7 +153,7 @@ impl EventLog for RedbLog {
         }
         let (shared, read) = (self.shared.clone(), read.clone());
         let page = on_blocking_thread(move || page(&shared, &read, Allowed::Disk)).await?;
-        page.ok_or_else(|| StorageError::Io { what: "read".into(), detail: "redb was not asked".into() })
+        page.ok_or_else(unasked)
     }
 
     fn head(&self) -> watch::Receiver<Position> {
@@ -243,6 +214,10 @@ impl EventLog for RedbLog {
         // Nothing in it can fail; a panic of a thread is reported there.
         let _ = tokio::task::spawn_blocking(move || join(&shared, &threads, true)).await;
     }
+}
+
+fn unasked() -> StorageError {
+    StorageError::Io { what: "read".into(), detail: "redb was not asked".into() }
 }
 
 /// Runs what may touch the disk where it does not hold up the runtime.

@@ -23,6 +23,8 @@ mod index;
 mod keys;
 mod labels;
 mod log;
+mod lookup;
+mod pace;
 mod paging;
 mod plan;
 mod postings;

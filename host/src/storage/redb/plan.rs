@@ -18,9 +18,8 @@ pub struct Plan {
     pub record: Vec<u8>,
     pub ends: Vec<u32>,
     pub placed: Vec<Placed>,
-    pub refused: Vec<(oneshot::Sender<Answer>, AppendError)>,
-    /// Batches that were appended before, perhaps in this very group.
-    pub known: Vec<(oneshot::Sender<Answer>, KeyUse)>,
+    /// Batches that are refused, or were appended before, perhaps in this very group.
+    pub told: Vec<(oneshot::Sender<Answer>, Answer)>,
     pub keys: HashMap<[u8; 16], KeyUse>,
     /// Of the first so many batches, made when a condition asks.
     labels: Labels,
@@ -44,8 +43,7 @@ impl Plan {
             record: group::begin(body_bytes),
             ends: vec![],
             placed: vec![],
-            refused: vec![],
-            known: vec![],
+            told: vec![],
             keys: HashMap::new(),
             labels: Labels::default(),
             labelled: 0,
@@ -85,15 +83,12 @@ impl Plan {
     pub fn answer(self, written: Result<(), AppendError>) {
         let Err(failure) = written else {
             self.placed.into_iter().for_each(|placed| drop(placed.answer.send(Ok(Outcome::Placed(placed.places)))));
-            self.known.into_iter().for_each(|(answer, used)| drop(answer.send(Ok(Outcome::Known(used)))));
-            self.refused.into_iter().for_each(|(answer, error)| drop(answer.send(Err(error))));
+            self.told.into_iter().for_each(|(answer, told)| drop(answer.send(told)));
             return;
         };
         self.placed.into_iter().for_each(|placed| drop(placed.answer.send(Err(failure.clone()))));
         let stopped = AppendError::Stopped { reason: failure.to_string() };
-        let rest = self.known.into_iter().map(|(answer, _)| answer);
-        rest.chain(self.refused.into_iter().map(|(answer, _)| answer))
-            .for_each(|answer| drop(answer.send(Err(stopped.clone()))));
+        self.told.into_iter().for_each(|(answer, _)| drop(answer.send(Err(stopped.clone()))));
     }
 }
 

@@ -1,15 +1,14 @@
-//! A segment file read from its start to its end, in bounded memory.
+//! A segment file read to its end, in bounded memory.
 
-use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+
+use super::disk::FileRef;
 
 /// How much is read in one go.
 const READ_BYTES: usize = 1 << 20;
 
 pub struct Reader {
-    file: File,
+    file: FileRef,
     length: u64,
     /// Where in the file `bytes` starts.
     base: u64,
@@ -18,10 +17,10 @@ pub struct Reader {
 }
 
 impl Reader {
-    pub fn open(path: &Path) -> io::Result<Self> {
-        let file = File::open(path)?;
-        let length = file.metadata()?.len();
-        Ok(Self { file, length, base: 0, bytes: vec![], at: 0 })
+    /// Reads from an offset on that the file has.
+    pub fn new(file: FileRef, offset: u64) -> io::Result<Self> {
+        let length = file.size()?;
+        Ok(Self { file, length, base: offset.min(length), bytes: vec![], at: 0 })
     }
 
     /// Where in the file it stands.

@@ -5,17 +5,17 @@
 
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::chunk::{Group, KeyUse};
 use super::directory::{Directory, io_error};
-use super::disk::{How, read_from};
+use super::disk::How;
 use super::group::{self, Header};
 use super::index::Index;
 use super::keys;
 use super::prefix::Reached;
+use super::reader::Reader;
 use super::segments;
 use super::tail::Tail;
 use super::wal::{Segment, WalEnd};
@@ -42,11 +42,10 @@ pub fn replay(
     fill_bytes: usize,
 ) -> Result<Replayed, StorageError> {
     let dir = keys::log_dir(&directory.path);
-    let numbers = segments::numbers(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
-    let (bytes, last, full) = (vec![], None, false);
-    let mut replay = Replay { directory, index, dir, tail, reached, bytes, base: 0, last, full, fill_bytes };
-    let numbers = replay.check_names(numbers, segment_bytes)?;
-    replay.load_first()?;
+    let mut numbers = segments::numbers(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
+    check_names(directory, &dir, &mut numbers, reached, segment_bytes)?;
+    let here = open(directory, &dir, reached.wal)?;
+    let mut replay = Replay { directory, index, dir, tail, reached, here, last: None, full: false, fill_bytes };
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
     let segment = replay.settle()?;
@@ -59,9 +58,8 @@ struct Replay<'a> {
     dir: PathBuf,
     tail: &'a mut Tail,
     reached: Reached,
-    /// The segment that `reached.wal` lies in, from the offset `base` on.
-    bytes: Vec<u8>,
-    base: u64,
+    /// Stands in the segment at `reached.wal`.
+    here: Reader,
     /// The group that was taken last, which is perhaps not durable: where it is, and its record.
     last: Option<(WalEnd, Bytes)>,
     /// The tail has a chunk for the index. It gets it when a later group is found, which nobody wrote before this one was
@@ -72,53 +70,11 @@ struct Replay<'a> {
 
 impl Replay<'_> {
     fn corrupt(&self, at: WalEnd, detail: impl Into<String>) -> StorageError {
-        let place = format!("{} at offset {}", self.path(at.segment).display(), at.offset);
-        StorageError::Corrupt { place, detail: detail.into() }
+        corrupt(&self.dir, at, detail)
     }
 
     fn path(&self, segment: u64) -> PathBuf {
         keys::segment_file(&self.dir, segment)
-    }
-
-    /// No segment may be missing. A new store gets its first one here.
-    fn check_names(&self, mut numbers: BTreeSet<u64>, segment_bytes: u64) -> Result<BTreeSet<u64>, StorageError> {
-        const FIRST: u64 = 1;
-        if numbers.is_empty() && self.reached.position == 0 {
-            let path = self.path(FIRST);
-            let created = segments::create(&*self.directory.disk, &self.dir, &path, segment_bytes);
-            created.map_err(io_error("cannot create", &path))?;
-            numbers.insert(FIRST);
-            return Ok(numbers);
-        }
-        let last = numbers.last().copied().unwrap_or(FIRST).max(self.reached.wal.segment);
-        if let Some(missing) = (FIRST..=last).find(|number| !numbers.contains(number)) {
-            return Err(self.corrupt(WalEnd { segment: missing, offset: 0 }, "the segment file is missing"));
-        }
-        Ok(numbers)
-    }
-
-    /// A segment's bytes from an offset on; what redb has is not read again.
-    fn load(&self, at: WalEnd) -> Result<Vec<u8>, StorageError> {
-        let path = self.path(at.segment);
-        let file = self.directory.disk.open(&path, How::Read);
-        file.and_then(|file| read_from(&*file, at.offset)).map_err(io_error("cannot read", &path))
-    }
-
-    fn load_first(&mut self) -> Result<(), StorageError> {
-        let at = self.reached.wal;
-        let path = self.path(at.segment);
-        let length = self.directory.disk.open(&path, How::Read).and_then(|file| file.size());
-        let length = length.map_err(io_error("cannot read", &path))?;
-        if at.offset > length {
-            return Err(self.corrupt(at, "the segment file is shorter than what was read from it before"));
-        }
-        (self.bytes, self.base) = (self.load(at)?, at.offset);
-        Ok(())
-    }
-
-    /// What is left of the loaded segment from an offset on.
-    fn rest(&self, offset: u64) -> &[u8] {
-        self.bytes.get((offset - self.base) as usize..).unwrap_or_default()
     }
 
     fn is_next(&self, header: &Header) -> bool {
@@ -128,19 +84,19 @@ impl Replay<'_> {
     /// The next group, here or at the start of the next segment; `false` at the end of the log.
     fn next(&mut self) -> Result<bool, StorageError> {
         let at = self.reached.wal;
-        if let Some(header) = self.following(at.offset) {
+        if let Some(header) = self.following(at.segment)? {
             return self.take(header, at).map(|()| true);
         }
         let at = WalEnd { segment: at.segment + 1, offset: 0 };
-        if !self.exists(at.segment)? || !self.begins_with_next(at.segment)? {
+        if !self.exists(at.segment)? {
             return Ok(false);
         }
-        let next = self.load(at)?;
-        let here = (std::mem::replace(&mut self.bytes, next), std::mem::replace(&mut self.base, 0));
-        match self.following(0) {
+        let next = open(self.directory, &self.dir, at)?;
+        let here = std::mem::replace(&mut self.here, next);
+        match self.following(at.segment)? {
             Some(header) => self.take(header, at).map(|()| true),
             None => {
-                (self.bytes, self.base) = here;
+                self.here = here;
                 Ok(false)
             }
         }
@@ -151,22 +107,19 @@ impl Replay<'_> {
         self.directory.disk.exists(&path).map_err(io_error("cannot look for", &path))
     }
 
-    /// The record that goes on from where we are, if it is whole.
-    fn following(&self, offset: u64) -> Option<Header> {
-        group::record(self.rest(offset), self.directory.salt).filter(|header| self.is_next(header))
+    /// The next bytes of the segment that is being read, if it has so many.
+    fn peek(&mut self, segment: u64, count: usize) -> Result<Option<&[u8]>, StorageError> {
+        let path = self.path(segment);
+        self.here.peek(count).map_err(io_error("cannot read", &path))
     }
 
-    /// Spares reading a whole segment that was prepared and not used.
-    fn begins_with_next(&self, segment: u64) -> Result<bool, StorageError> {
-        let path = self.path(segment);
-        let read = || -> io::Result<Vec<u8>> {
-            let file = self.directory.disk.open(&path, How::Read)?;
-            let mut start = vec![0; file.size()?.min(group::HEADER_BYTES as u64) as usize];
-            file.read_exact_at(&mut start, 0)?;
-            Ok(start)
-        };
-        let start = read().map_err(io_error("cannot read", &path))?;
-        Ok(group::header(&start, self.directory.salt).is_some_and(|header| self.is_next(&header)))
+    /// The record that goes on from where we are, if it is whole.
+    fn following(&mut self, segment: u64) -> Result<Option<Header>, StorageError> {
+        let salt = self.directory.salt;
+        let header = self.peek(segment, group::HEADER_BYTES)?.and_then(|bytes| group::header(bytes, salt));
+        let Some(header) = header.filter(|header| self.is_next(header)) else { return Ok(None) };
+        let record = self.peek(segment, group::HEADER_BYTES + header.body_bytes)?;
+        Ok(record.and_then(|record| group::record(record, salt)))
     }
 
     fn take(&mut self, header: Header, at: WalEnd) -> Result<(), StorageError> {
@@ -174,7 +127,9 @@ impl Replay<'_> {
             self.fill()?;
         }
         // A copy, so that the tail keeps this group and not the whole segment.
-        let record = Bytes::copy_from_slice(&self.rest(at.offset)[..group::HEADER_BYTES + header.body_bytes]);
+        let record = self.peek(at.segment, group::HEADER_BYTES + header.body_bytes)?.map(Bytes::copy_from_slice);
+        let record = record.unwrap_or_default();
+        self.here.skip(header.record_bytes().min(self.here.left()));
         let end = WalEnd { offset: at.offset + header.record_bytes() as u64, ..at };
         self.last = Some((at, record.clone()));
         let group = Group {
@@ -258,25 +213,24 @@ impl Replay<'_> {
 
     /// A torn last record is nobody's loss; a record begun after it says that it was not the last.
     fn check_nothing_later(&self, numbers: &BTreeSet<u64>) -> Result<(), StorageError> {
-        let end = self.reached.wal;
-        self.check_bytes(self.rest(end.offset), end)?;
         let mut window = vec![0; WINDOW_BYTES + group::HEADER_BYTES];
-        for &segment in numbers.range(end.segment + 1..) {
-            self.check_segment(segment, &mut window)?;
+        self.check_segment(self.reached.wal, &mut window)?;
+        for &segment in numbers.range(self.reached.wal.segment + 1..) {
+            self.check_segment(WalEnd { segment, offset: 0 }, &mut window)?;
         }
         Ok(())
     }
 
     /// Looks through a segment window by window; windows overlap by a header.
-    fn check_segment(&self, segment: u64, window: &mut [u8]) -> Result<(), StorageError> {
-        let path = self.path(segment);
+    fn check_segment(&self, from: WalEnd, window: &mut [u8]) -> Result<(), StorageError> {
+        let path = self.path(from.segment);
         let failed = io_error("cannot read", &path);
         let file = self.directory.disk.open(&path, How::Read).map_err(&failed)?;
         let length = file.size().map_err(&failed)?;
-        for offset in (0..length).step_by(WINDOW_BYTES) {
+        for offset in (from.offset..length).step_by(WINDOW_BYTES) {
             let bytes = window.len().min((length - offset) as usize);
             file.read_exact_at(&mut window[..bytes], offset).map_err(&failed)?;
-            self.check_bytes(&window[..bytes], WalEnd { segment, offset })?;
+            self.check_bytes(&window[..bytes], WalEnd { offset, ..from })?;
         }
         Ok(())
     }
@@ -297,17 +251,18 @@ impl Replay<'_> {
 
     /// Takes away what is left of a torn record, and makes the last group durable. It is written again for that: if it was
     /// its sync that failed before, the system takes its pages for written, and another sync would say nothing of them.
-    fn settle(&self) -> Result<Segment, StorageError> {
+    fn settle(&mut self) -> Result<Segment, StorageError> {
         let at = self.reached.wal;
         let path = self.path(at.segment);
         let segment =
             segments::open(&*self.directory.disk, &path, at.segment).map_err(io_error("cannot open", &path))?;
-        let rest = self.rest(at.offset);
-        if group::header(rest, self.directory.salt).is_some_and(|header| header.number == self.reached.group + 1) {
+        let salt = self.directory.salt;
+        let torn = self.peek(at.segment, group::HEADER_BYTES)?.and_then(|bytes| group::header(bytes, salt));
+        if torn.is_some_and(|header| self.is_next(&header)) {
             tracing::warn!(segment = %path.display(), offset = at.offset, "cut a torn group that was never acknowledged");
         }
         let zeros = [0; group::HEADER_BYTES];
-        let room = rest.len().min(zeros.len());
+        let room = self.here.left().min(zeros.len());
         let write = || {
             if let Some((start, record)) = &self.last {
                 segment.file.write_all_at(record, start.offset)?;
@@ -318,4 +273,43 @@ impl Replay<'_> {
         write().map_err(io_error("cannot settle the end of", &path))?;
         Ok(segment)
     }
+}
+
+/// No segment may be missing. A new store gets its first one here.
+fn check_names(
+    directory: &Directory,
+    dir: &Path,
+    numbers: &mut BTreeSet<u64>,
+    reached: Reached,
+    segment_bytes: u64,
+) -> Result<(), StorageError> {
+    const FIRST: u64 = 1;
+    if numbers.is_empty() && reached.position == 0 {
+        let path = keys::segment_file(dir, FIRST);
+        let created = segments::create(&*directory.disk, dir, &path, segment_bytes);
+        created.map_err(io_error("cannot create", &path))?;
+        numbers.insert(FIRST);
+        return Ok(());
+    }
+    let last = numbers.last().copied().unwrap_or(FIRST).max(reached.wal.segment);
+    match (FIRST..=last).find(|number| !numbers.contains(number)) {
+        Some(missing) => Err(corrupt(dir, WalEnd { segment: missing, offset: 0 }, "the segment file is missing")),
+        None => Ok(()),
+    }
+}
+
+/// A segment to be read from a place on.
+fn open(directory: &Directory, dir: &Path, at: WalEnd) -> Result<Reader, StorageError> {
+    let path = keys::segment_file(dir, at.segment);
+    let file = directory.disk.open(&path, How::Read);
+    let reader = file.and_then(|file| Reader::new(file, at.offset)).map_err(io_error("cannot read", &path))?;
+    if reader.offset() < at.offset {
+        return Err(corrupt(dir, at, "the segment file is shorter than what was read from it before"));
+    }
+    Ok(reader)
+}
+
+fn corrupt(dir: &Path, at: WalEnd, detail: impl Into<String>) -> StorageError {
+    let place = format!("{} at offset {}", keys::segment_file(dir, at.segment).display(), at.offset);
+    StorageError::Corrupt { place, detail: detail.into() }
 }

@@ -36,12 +36,10 @@ impl Prefix {
         ByPlace { list, places: self.tips.get(topic).map_or(0, |tip| tip.sequence) }
     }
 
-    /// The last position after `after` whose event matches; 0 if there is none here.
-    pub fn newest(&self, filter: &Filter, after: Position) -> Result<Position, StorageError> {
-        let (last, direction) = (self.position, Direction::Backward);
-        let walked =
-            walk(&mut self.lists(&Scope::Store, filter), last, direction, after.saturating_add(1), &mut 0, usize::MAX)?;
-        Ok(if let Walked::Found(position) = walked { position } else { 0 })
+    /// Looks for the last position after `after` whose event matches, in so many steps at most.
+    pub fn newest(&self, filter: &Filter, after: Position, steps_max: usize) -> Result<Walked, StorageError> {
+        let (mut lists, limit) = (self.lists(&Scope::Store, filter), after.saturating_add(1));
+        walk(&mut lists, self.position, Direction::Backward, limit, &mut 0, steps_max)
     }
 
     /// Shows matching events from `at` on, as place, position and stored bytes, while `visit` wants more.

@@ -8,9 +8,10 @@ use super::chunk::KeyUse;
 use super::config::RedbConfig;
 use super::directory::Directory;
 use super::index::Index;
+use super::labels::Walked;
 use super::tail::Tail;
 use crate::model::{Filter, Position, Sequence, StreamName, TopicName, Version};
-use crate::storage::StorageError;
+use crate::storage::{AppendError, StorageError};
 
 pub struct Shared {
     pub state: Mutex<State>,
@@ -72,6 +73,11 @@ impl Shared {
         self.failure.get()
     }
 
+    /// Why nothing is appended any more.
+    pub fn stopped(&self) -> AppendError {
+        AppendError::Stopped { reason: self.failure().cloned().unwrap_or_else(|| "closed".into()) }
+    }
+
     /// Tells the filler to end after what it is doing, or, if it shall `drain` the tail, after all that there is.
     pub fn stop_filling(&self, drain: bool) {
         let mut state = self.state();
@@ -92,23 +98,28 @@ impl Shared {
         self.closing.load(Ordering::Acquire) || self.failure.get().is_some()
     }
 
-    /// The last position after `after` whose event matches, or 0; and what was the head then.
-    pub fn newest(&self, filter: &Filter, after: Position) -> Result<(Position, Position), StorageError> {
-        let (newest, head, prefix) = {
+    /// The last position after `after` whose event matches; 0 if there is none.
+    pub fn newest(&self, filter: &Filter, after: Position) -> Result<Position, StorageError> {
+        let (newest, prefix) = {
             let state = self.state();
-            (state.tail.newest(filter, after), state.tail.head(), state.tail.prefix.clone())
+            (state.tail.newest(filter, after), state.tail.prefix.clone())
         };
-        let newest = if newest == 0 && prefix.position > after { prefix.newest(filter, after)? } else { newest };
-        Ok((newest, head))
+        if newest > 0 || prefix.position <= after {
+            return Ok(newest);
+        }
+        match prefix.newest(filter, after, usize::MAX)? {
+            Walked::Found(position) => Ok(position),
+            Walked::End | Walked::Tired(_) => Ok(0),
+        }
     }
 
-    /// What an idempotency key was used for, and what was the head then.
-    pub fn key(&self, key: &[u8; 16]) -> Result<(Option<KeyUse>, Position), StorageError> {
-        let (known, head, prefix) = {
+    /// What an idempotency key was used for.
+    pub fn key(&self, key: &[u8; 16]) -> Result<Option<KeyUse>, StorageError> {
+        let (known, prefix) = {
             let state = self.state();
-            (state.tail.key(key), state.tail.head(), state.tail.prefix.clone())
+            (state.tail.key(key), state.tail.prefix.clone())
         };
-        Ok((if known.is_some() { known } else { prefix.key(key)? }, head))
+        if known.is_some() { Ok(known) } else { prefix.key(key) }
     }
 
     /// See `EventLog::beyond`.

@@ -19,7 +19,7 @@ use crate::storage::codec::{self, Damage, EVENT_FORMAT};
 
 /// The log's files, open to be read.
 pub struct Files {
-    disk: Arc<dyn Disk>,
+    pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
     open: Mutex<HashMap<u64, FileRef>>,
 }

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use super::database;
 use super::directory::{Directory, io_error, redb_error};
-use super::disk::OsDisk;
+use super::disk::{How, OsDisk};
 use super::group::{self, Header, Salt};
 use super::index::Index;
 use super::keys;
@@ -157,7 +157,8 @@ impl Walk<'_> {
             if !path.exists() {
                 break;
             }
-            let mut reader = Reader::open(&path).map_err(io_error("cannot open", &path))?;
+            let reader = files.disk.open(&path, How::Read).and_then(|file| Reader::new(file, 0));
+            let mut reader = reader.map_err(io_error("cannot open", &path))?;
             let before = self.seen.group;
             if let Err(damaged) = self.segment(segment, &mut reader).map_err(io_error("cannot read", &path))? {
                 return Ok(Some(damaged.named(&path)));

@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
 
-use super::batch::{Checked, Prepared, Slot};
+use super::batch::{Answer, Checked, Prepared, Slot};
 use super::chunk::{Group, KeyUse};
 use super::group;
 use super::heads::{Heads, TopicIndex};
@@ -109,8 +109,8 @@ impl Writer {
     fn place(&mut self, batch: Prepared, plan: &mut Plan) {
         match self.admit(&batch, plan) {
             Ok(Admitted::New(slots)) => self.take(batch, slots, plan),
-            Ok(Admitted::Known(used)) => plan.known.push((batch.answer, used)),
-            Err(error) => plan.refused.push((batch.answer, error)),
+            Ok(Admitted::Told(told)) => plan.told.push((batch.answer, told)),
+            Err(error) => plan.told.push((batch.answer, Err(error))),
         }
     }
 
@@ -118,7 +118,7 @@ impl Writer {
         if let Some(key) = &batch.key
             && let Some(used) = self.known(key, batch.checked.up_to, plan)?
         {
-            return if used.request == key.request { Ok(Admitted::Known(used)) } else { Err(AppendError::KeyReused) };
+            return Ok(Admitted::Told(used.answer(key)));
         }
         let conflicts = self.conflicts(batch, plan)?;
         if !conflicts.is_empty() {
@@ -176,7 +176,7 @@ impl Writer {
 
     /// The last position after `after` that matches, of what is committed. What came since a moment ago is in the tail.
     fn newest(&self, filter: &Filter, after: Position) -> Result<Position, StorageError> {
-        if self.last.position <= after { Ok(0) } else { self.shared.newest(filter, after).map(|(newest, _)| newest) }
+        if self.last.position <= after { Ok(0) } else { self.shared.newest(filter, after) }
     }
 
     /// Where each stream of a batch stands. After this nothing can refuse the batch any more.
@@ -271,5 +271,6 @@ impl Writer {
 enum Admitted {
     /// Nothing is against it; where its streams stand.
     New(Vec<(TopicIndex, Version)>),
-    Known(KeyUse),
+    /// Its key is known.
+    Told(Answer),
 }
