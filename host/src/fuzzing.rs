@@ -7,8 +7,9 @@ use crate::{http, plugin, storage};
 /// The name of a target, which is that of its corpus too, and what it runs.
 pub type Target = (&'static str, fn(&[u8]));
 
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     ("event", storage::fuzzing::event),
+    ("gap", storage::fuzzing::gap),
     ("group", storage::fuzzing::group),
     ("row", storage::fuzzing::row),
     ("event_id", event_id),

@@ -95,6 +95,7 @@ fn the_corpora_hold_what_is_taken() {
         |target: &str, takes: &dyn Fn(&[u8]) -> bool| corpus(target).iter().filter(|bytes| takes(bytes)).count();
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("text");
     assert!(taken("event", &|bytes| storage::fuzzing::is_event(bytes)) > 2);
+    assert!(taken("gap", &|bytes| storage::fuzzing::is_gap(bytes)) > 2);
     assert!(taken("group", &|bytes| storage::fuzzing::is_group(bytes)) > 0);
     assert!(taken("event_id", &|bytes| EventId::parse(&text(bytes)).is_some()) > 1);
     assert!(taken("sidecar", &|bytes| plugin::Sidecar::parse("x", &text(bytes)).is_ok()) > 2);

@@ -3,6 +3,10 @@
 //! Records are copied first and events after them, so no checkpoint is ahead of the events; topics are copied once more at
 //! the end, so that no event is without its topic.
 
+use std::sync::Arc;
+
+use tokio::sync::{OwnedRwLockReadGuard, RwLock};
+
 use super::topics::KEY_PREFIX;
 use super::{Engine, EngineError};
 use crate::model::Position;
@@ -19,6 +23,9 @@ pub struct Backup {
     store: Store,
     writer: Writer,
     stage: Stage,
+    copying: Arc<RwLock<()>>,
+    /// Held until it is done.
+    alone: Option<OwnedRwLockReadGuard<()>>,
 }
 
 enum Stage {
@@ -32,13 +39,17 @@ impl Engine {
     /// A backup of the default store. (Topics in memory are kept nowhere, and so in no backup either.)
     pub fn backup(&self) -> Backup {
         let stage = Stage::Records { after: None };
-        Backup { store: self.default_store().clone(), writer: Writer::default(), stage }
+        let (store, copying) = (self.default_store().clone(), self.copying.clone());
+        Backup { store, writer: Writer::default(), stage, copying, alone: None }
     }
 }
 
 impl Backup {
     /// The next bytes; `None` at the end.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, EngineError> {
+        if self.alone.is_none() {
+            self.alone = Some(self.copying.clone().read_owned().await);
+        }
         loop {
             let (piece, stage) = match std::mem::replace(&mut self.stage, Stage::Done) {
                 Stage::Records { after } => match self.records("", after).await? {

@@ -36,6 +36,8 @@ pub use topics::{NewTopic, Topic, TopicChange};
 pub use validate::SCHEMA_PLUGIN;
 pub use verify::Verification;
 
+use tokio::sync::RwLock;
+
 use crate::plugin::Plugins;
 use crate::storage::{Clock, Cuts, Kept, Store};
 
@@ -46,6 +48,8 @@ pub struct Engine {
     topics: topics::Topics,
     /// What retention deleted, in all stores: a topic is in one of them.
     cuts: Arc<Cuts>,
+    /// Read by backups, written by what gives the room of deleted events back.
+    copying: Arc<RwLock<()>>,
     plugins: Plugins,
     clock: Clock,
 }
@@ -58,7 +62,7 @@ impl Engine {
         let kept = |store: Store| Store { log: Arc::new(Kept { log: store.log, cuts: cuts.clone() }), ..store };
         let stores: Vec<Store> = stores.into_iter().map(kept).collect();
         let topics = topics::Topics::load(&stores, clock()).await?;
-        Ok(Arc::new(Self { stores, topics, cuts, plugins, clock }))
+        Ok(Arc::new(Self { stores, topics, cuts, copying: Arc::default(), plugins, clock }))
     }
 
     pub fn default_store(&self) -> &Store {

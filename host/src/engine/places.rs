@@ -59,8 +59,15 @@ pub(super) async fn first_place(
     while low < high {
         let middle = low + (high - low) / 2;
         let (direction, filter) = (Direction::Forward, Filter::default());
-        let read = Read { scope: scope.clone(), direction, from: middle, filter, events_max: 1, bytes_max: 1 };
-        let is_before = log.read_whole(&read).await?.events.first().is_some_and(&before);
+        let mut read = Read { scope: scope.clone(), direction, from: middle, filter, events_max: 1, bytes_max: 1 };
+        // The next event that is there counts for places whose events were deleted; they may fill pages.
+        let is_before = loop {
+            let page = log.read_whole(&read).await?;
+            match (page.events.first(), page.next) {
+                (None, Some(next)) => read.from = next,
+                (event, _) => break event.is_some_and(&before),
+            }
+        };
         if is_before { low = middle + 1 } else { high = middle }
     }
     Ok(low)

@@ -4,6 +4,7 @@
 //! **Invariant:** sequences, positions and ids of deleted events are never given again, and the last event's hash still
 //! covers them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,35 @@ impl Engine {
                     && let Err(error) = self.retain(&topic, retention).await
                 {
                     tracing::warn!(topic = %topic.name, %error, "old events could not be deleted; tried again later");
+                }
+            }
+            self.give_room_back().await;
+        }
+    }
+
+    async fn give_room_back(&self) {
+        let mut stores: Vec<(&Store, HashMap<TopicName, Sequence>)> = vec![];
+        let (topics, cuts) = (self.topics(), self.cuts.all());
+        for topic in &topics {
+            let Some(through) = cuts.get(&topic.name) else { continue };
+            let cut = (topic.name.clone(), *through);
+            match stores.iter_mut().find(|(store, _)| Arc::ptr_eq(&store.log, &topic.store.log)) {
+                Some((_, cuts)) => cuts.extend([cut]),
+                None => stores.push((&topic.store, HashMap::from([cut]))),
+            }
+        }
+        for (store, cuts) in stores {
+            // Between two rounds a backup may begin.
+            while let Ok(_alone) = self.copying.try_write() {
+                match store.log.scavenge(cuts.clone()).await {
+                    Ok(0) => break,
+                    Ok(bytes) => {
+                        tracing::info!(store = store.adapter, bytes, "the room of deleted events was given back")
+                    }
+                    Err(error) => {
+                        tracing::warn!(store = store.adapter, %error, "deleted events keep their room for now");
+                        break;
+                    }
                 }
             }
         }

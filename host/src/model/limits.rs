@@ -43,7 +43,9 @@ pub const SEGMENT_BYTES: u64 = 64 << 20;
 /// Bytes of events in memory at which the background task starts to move them into the index.
 pub const TAIL_FILL_BYTES: usize = 16 << 20;
 /// Bytes of events in memory at which the writer waits for that task.
-pub const TAIL_BYTES_MAX: usize = 64 << 20;
+pub const TAIL_BYTES_MAX: usize = 40 << 20;
+/// Segments that deleted events leave in one go; a backup waits that long at most.
+pub const SEGMENTS_SCAVENGED: usize = 16;
 /// Bytes of log between two entries of the index that say where an event lies: what a lookup reads at least.
 pub const STRETCH_BYTES: u64 = 64 << 10;
 /// Segment files that are kept open to be read.
@@ -55,7 +57,7 @@ pub const LOOKUPS_WARY: u32 = 256;
 /// Places in posting lists that one query looks at where its request runs; if that is not enough it goes to such a thread too.
 pub const LOOKUP_STEPS_BRIEF: usize = 16;
 /// Bytes of redb's page cache.
-pub const REDB_CACHE_BYTES: usize = 64 << 20;
+pub const REDB_CACHE_BYTES: usize = 48 << 20;
 /// Bytes of the page cache for records.
 pub const RECORDS_CACHE_BYTES: usize = 8 << 20;
 /// Bytes that must be free on disk besides what is to be written, before redb is asked to write: it can't go on after a

@@ -130,7 +130,7 @@ fn short(text: &str) -> Result<u8, Damage> {
     u8::try_from(text.len()).map_err(|_| Damage("a name longer than 255 bytes"))
 }
 
-fn put_short(text: &str, out: &mut Vec<u8>) -> Result<(), Damage> {
+pub(super) fn put_short(text: &str, out: &mut Vec<u8>) -> Result<(), Damage> {
     out.push(short(text)?);
     out.extend_from_slice(text.as_bytes());
     Ok(())
@@ -249,7 +249,8 @@ pub fn refit_checksum(event: &mut [u8]) {
     event[8..12].copy_from_slice(&crc.to_le_bytes());
 }
 
-/// The length and position that an event's header claims, or `None` if not even a header is there. Checks nothing.
+/// The length and (first) position that the header of an event or gap claims, or `None` if not even a header is there. Checks
+/// nothing.
 pub fn claims(bytes: &[u8]) -> Option<(usize, Position)> {
     (bytes.len() >= EVENT_HEADER_BYTES).then(|| (number::<4>(bytes, 4) as usize, number::<8>(bytes, 16)))
 }
@@ -267,7 +268,7 @@ pub fn dress_up(bytes: &mut [u8]) -> bool {
 }
 
 /// `WIDTH` bytes at `at` as a number. **Invariant:** the caller knows that they are there.
-fn number<const WIDTH: usize>(bytes: &[u8], at: usize) -> u64 {
+pub(super) fn number<const WIDTH: usize>(bytes: &[u8], at: usize) -> u64 {
     let mut wide = [0; 8];
     wide[..WIDTH].copy_from_slice(&bytes[at..at + WIDTH]);
     u64::from_le_bytes(wide)
@@ -281,13 +282,13 @@ struct Strings<'a> {
 }
 
 #[derive(Debug, Clone, Copy)]
-struct Cursor<'a> {
-    bytes: &'a [u8],
-    at: usize,
+pub(super) struct Cursor<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
 }
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
+    pub fn take(&mut self, length: usize) -> Result<&'a [u8], Damage> {
         let end = self.at.checked_add(length).ok_or(Damage("a length that overflows"))?;
         let taken = self.bytes.get(self.at..end).ok_or(Damage("a field that ends after its event"))?;
         self.at = end;
@@ -306,7 +307,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// A text after its length of `WIDTH` bytes.
-    fn sized<const WIDTH: usize>(&mut self) -> Result<&'a str, Damage> {
+    pub fn sized<const WIDTH: usize>(&mut self) -> Result<&'a str, Damage> {
         let length = number::<WIDTH>(self.take(WIDTH)?, 0);
         self.text(usize::try_from(length).map_err(|_| Damage("a length that overflows"))?)
     }

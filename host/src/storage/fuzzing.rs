@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::codec::{self, View};
+use super::gap::{self, Gap};
 use super::redb::fuzzing as log;
 use crate::model::{Event, NewEvent};
 
@@ -39,6 +40,23 @@ fn comes_back(bytes: &[u8], view: &View<'_>, event: Event) {
     }
 }
 
+/// What is left of deleted events, as it is, and with a length and checksum that fit.
+pub fn gap(bytes: &[u8]) {
+    decode_gap(bytes);
+    let mut bytes = bytes.to_vec();
+    if gap::dress_up(&mut bytes) {
+        decode_gap(&bytes);
+    }
+}
+
+fn decode_gap(bytes: &[u8]) {
+    let Ok(found) = Gap::parse(bytes) else { return };
+    assert_eq!(gap::positions(bytes), found.first..=found.last);
+    let mut again = vec![];
+    found.encode(&mut again).expect("it was read from no more");
+    assert_eq!(Gap::parse(&again), Ok(found), "it is not written as it was read");
+}
+
 /// A segment's bytes from a record on.
 pub fn group(bytes: &[u8]) {
     log::group(bytes);
@@ -50,7 +68,7 @@ pub fn row(bytes: &[u8]) {
 }
 
 #[cfg(test)]
-pub use samples::{is_event, is_group, samples};
+pub use samples::{is_event, is_gap, is_group, samples};
 
 #[cfg(test)]
 mod samples {
@@ -61,6 +79,10 @@ mod samples {
 
     pub fn is_event(bytes: &[u8]) -> bool {
         View::parse(bytes).is_ok()
+    }
+
+    pub fn is_gap(bytes: &[u8]) -> bool {
+        Gap::parse(bytes).is_ok()
     }
 
     pub fn is_group(bytes: &[u8]) -> bool {
@@ -95,7 +117,20 @@ mod samples {
         let keyed = Some(Keyed { key, events: 2 });
         let keyed = stored(&new_event("order:17/x", Payload::Bytes(vec![0, 255, 7].into()), &["ä b"]), 3, keyed);
         let events = [plain.clone(), json.clone(), keyed.clone()].concat();
+        let gap = |of: &[&[u8]]| {
+            let gap = |stored: &&[u8]| Gap::of(&View::parse(stored).expect("an event")).expect("names");
+            let mut gaps = of.iter().map(gap);
+            let mut all = gaps.next().expect("one");
+            gaps.for_each(|gap| all.join(gap).expect("neighbours"));
+            let mut bytes = vec![];
+            all.encode(&mut bytes).expect("fits");
+            bytes
+        };
         vec![
+            ("gap", "one", gap(&[&plain])),
+            ("gap", "stream", gap(&[&json])),
+            ("gap", "many", gap(&[&plain, &json, &keyed])),
+            ("group", "gap", log::sample_group(&[gap(&[&plain, &json]), keyed.clone()].concat(), 1, 3)),
             ("event", "plain", plain),
             ("event", "json", json),
             ("event", "keyed", keyed),

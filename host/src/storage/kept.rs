@@ -28,6 +28,11 @@ impl Cuts {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(topic).copied().unwrap_or(0)
     }
 
+    /// All of them.
+    pub fn all(&self) -> HashMap<TopicName, Sequence> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     fn filter(&self, page: Page) -> Page {
         let cuts = self.0.read().unwrap_or_else(PoisonError::into_inner);
         if cuts.is_empty() {
@@ -88,6 +93,10 @@ impl EventLog for Kept {
 
     async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError> {
         self.log.beyond(topic, bytes).await
+    }
+
+    async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError> {
+        self.log.scavenge(cuts).await
     }
 
     async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError> {

@@ -3,6 +3,7 @@
 //! **Invariant:** it stays simple enough to be seen to be right; speed is another adapter's business.
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,8 +15,8 @@ use super::{
     Record, Records, RecordsError, StorageError, Store, Stored, Tip, Verified, codec,
 };
 use crate::model::{
-    Condition, Conflict, Event, IdempotencyKey, NewEvent, Page, Position, Read, Scope, Sequence, StreamName, TopicName,
-    Version,
+    Condition, Conflict, Event, IdempotencyKey, NewEvent, Page, Payload, Position, Read, Scope, Sequence, StreamName,
+    TopicName, Version,
 };
 
 /// A store that forgets everything when it is dropped.
@@ -202,6 +203,17 @@ impl EventLog for MemoryLog {
             }
         }
         Ok(0)
+    }
+
+    /// What an event carried goes; that there was one stays.
+    async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError> {
+        let (mut state, mut bytes) = (self.state(), 0);
+        let deleted = |event: &&mut Event| cuts.get(&event.topic).is_some_and(|through| event.sequence <= *through);
+        for event in state.events.iter_mut().filter(deleted) {
+            bytes += event.payload.as_bytes().len() as u64;
+            (event.payload, event.tags, event.metadata) = (Payload::Bytes(Bytes::new()), vec![], vec![]);
+        }
+        Ok(bytes)
     }
 
     async fn stored(&self, _: Position, _: Position, _: usize) -> Result<Stored, StorageError> {

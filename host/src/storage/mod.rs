@@ -9,6 +9,7 @@ mod codec;
 #[doc(hidden)]
 pub mod contract;
 pub(crate) mod fuzzing;
+mod gap;
 mod kept;
 pub mod memory;
 mod page;
@@ -18,6 +19,7 @@ pub use kept::{Cuts, Kept};
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -183,6 +185,12 @@ pub trait EventLog: Send + Sync + 'static {
     /// The last sequence of a topic behind which there are at least so many stored bytes of its events, or one somewhat
     /// before it; 0 if the topic has not so many.
     async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError>;
+
+    /// Lets go of the bytes of a topic's events up to a sequence, of each topic that is named, if it is worth the work, and does
+    /// so much of it as may be done in one go; answers how many bytes it gave back. Positions, sequences, versions and the last deleted event's hash stay as they are.
+    /// **Invariant:** nobody asks for these events any more, a topic's cut never goes back, and nobody copies the log (`stored`)
+    /// while it goes on: in a copy the deleted events of a topic must be its first ones too.
+    async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError>;
 
     /// Stored bytes of the events from `from` up to `end`, inclusive, at least one and about `bytes_max`: for a backup.
     async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError>;

@@ -70,6 +70,11 @@ impl Span {
         (self.at >= 1 && self.at <= self.end).then_some(self.at)
     }
 
+    /// Goes on behind places before `first`, which were deleted; backward there is nothing behind them.
+    pub fn skip_to(&mut self, first: u64) {
+        self.at = if self.direction == Direction::Forward { first } else { 0 };
+    }
+
     /// Goes one place on.
     pub fn step(&mut self) {
         match self.direction {

@@ -1,7 +1,7 @@
 //! What a topic no longer keeps is gone, for good, and nothing else is.
 
 use serde_json::{Value, json};
-use weir_tests::{Client, Receiver, eventually};
+use weir_tests::{Client, Receiver, TestServer, eventually};
 
 use crate::follow::{publish, server_with};
 use crate::server;
@@ -114,6 +114,46 @@ async fn a_topic_keeps_at_least_so_many_bytes() {
     let (first, kept) = (first(api, "t").await, ids(api, "/topics/t/events").await);
     assert_eq!(kept.len() as u64, 301 - first);
     assert!(kept.len() >= 50, "{} events of 100 kB", kept.len());
+}
+
+fn bytes_of_log(server: &TestServer) -> u64 {
+    let files = std::fs::read_dir(server.data_dir().join("store").join("log")).expect("lists");
+    // A file may go while we look.
+    files.filter_map(|file| file.ok()?.metadata().ok()).map(|file| file.len()).sum()
+}
+
+#[tokio::test]
+async fn the_room_of_deleted_events_is_given_back() {
+    let (mut server, _file) = server_with("retention_look_ms = 50").await;
+    let api = server.client.clone();
+    topic(&api, "t", Value::Null).await;
+    topic(&api, "all", Value::Null).await;
+    let text = "x".repeat(90_000);
+    for n in 0..250 {
+        let event =
+            |of: u64| json!({"topic": "t", "type": "made", "stream": "s", "payload": {"n": n * 10 + of, "text": text}});
+        let mut events: Vec<Value> = (0..10).map(event).collect();
+        events.push(json!({"topic": "all", "type": "made", "stream": "s", "tags": ["x"], "payload": {"n": n}}));
+        api.post("/events", json!(events)).await.ok(201);
+    }
+    let before = bytes_of_log(&server);
+    assert!(before > 220_000_000, "{before} bytes");
+    let kept = ids(&api, "/topics/all/events?limit=1000").await;
+    api.put("/topics/t", json!({"retention": {"maxEvents": 20}})).await.ok(200);
+    eventually("room is given back", 60, async || (bytes_of_log(&server) < 140_000_000).then_some(())).await;
+    let check = async |api: &Client| {
+        assert_eq!(ids(api, "/topics/all/events?limit=1000").await, kept);
+        assert_eq!(ids(api, "/events?tag=x&limit=1000").await, kept);
+        assert_eq!(ids(api, "/topics/t/streams/s?limit=1000").await.len(), 20);
+        assert_eq!(ids(api, "/events?limit=1000").await.len(), 270);
+        assert_eq!(api.get("/verify").await.ok(200)["ok"], true);
+    };
+    check(&api).await;
+    server.kill().await;
+    server.start_again().await;
+    check(&server.client.clone()).await;
+    let added = json!([{"topic": "t", "type": "made", "stream": "s", "payload": {"n": 1}}]);
+    assert_eq!(server.client.post("/events", added).await.ok(201)["eventIds"], json!(["t-2501"]));
 }
 
 #[tokio::test]

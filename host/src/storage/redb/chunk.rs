@@ -11,9 +11,11 @@ use super::labels::{Labels, Lists};
 use super::wal::WalEnd;
 use crate::model::{Filter, IdempotencyKey, Position, Scope, StreamName, TopicName, Version};
 use crate::storage::codec::{Damage, Keyed};
+use crate::storage::gap::Left;
 use crate::storage::{AppendError, Hash, Place};
 
-/// One committed group: its record as written, and where in it each event ends.
+/// One committed group: its record as written, and where in it each event ends. Of a gap, its last position has the gap's
+/// bytes, the others have none.
 pub struct Group {
     pub number: u64,
     pub first: Position,
@@ -48,20 +50,32 @@ impl Group {
 pub struct Places {
     pub first: u64,
     pub positions: Vec<Position>,
+    /// Some places before `first` are those of events that were deleted, and read back as such here.
+    pub skipped: bool,
 }
 
 impl Places {
+    /// The last place; if there is none here, the last that was deleted.
     pub fn last(&self) -> u64 {
-        self.first + self.positions.len() as u64 - 1
+        (self.first + self.positions.len() as u64).saturating_sub(1)
     }
 
     pub fn push(&mut self, place: u64, position: Position) -> Result<(), Damage> {
-        if self.positions.is_empty() {
+        if self.positions.is_empty() && self.first == 0 {
             self.first = place;
         } else if place != self.last() + 1 {
             return Err(Damage("a gap in a topic's sequences or a stream's versions"));
         }
         self.positions.push(position);
+        Ok(())
+    }
+
+    /// Notes that all places up to this one were deleted.
+    pub fn skip(&mut self, place: u64) -> Result<(), Damage> {
+        if !self.positions.is_empty() || place < self.first {
+            return Err(Damage("deleted events behind ones that were kept"));
+        }
+        (self.first, self.skipped) = (place + 1, true);
         Ok(())
     }
 
@@ -98,6 +112,17 @@ impl TopicChunk {
             None => self.streams.entry(stream.clone()).or_default(),
         };
         run.iter().try_for_each(|place| places.push(place.version.unwrap_or(0), place.position))
+    }
+}
+
+impl TopicChunk {
+    /// Notes that events were deleted here.
+    pub fn skip(&mut self, left: &Left) -> Result<(), Damage> {
+        self.hash = left.tip.hash;
+        self.places.skip(left.tip.sequence)?;
+        left.streams
+            .iter()
+            .try_for_each(|(stream, version)| self.streams.entry(stream.clone()).or_default().skip(*version))
     }
 }
 

@@ -17,9 +17,9 @@ pub struct RedbConfig {
     pub segment_bytes: u64,
     /// Bytes of events in memory at which the background thread moves them into the index. Default: 16 MiB.
     pub tail_fill_bytes: usize,
-    /// Bytes of events in memory at which the writer waits for that thread. Default: 64 MiB.
+    /// Bytes of events in memory at which the writer waits for that thread. Default: 40 MiB.
     pub tail_bytes_max: usize,
-    /// Bytes of redb's page cache for the index. Default: 64 MiB.
+    /// Bytes of redb's page cache for the index. Default: 48 MiB.
     pub cache_bytes: usize,
     /// Bytes of redb's page cache for records. Default: 8 MiB.
     pub records_cache_bytes: usize,

@@ -30,9 +30,8 @@ fn start(shared: &Shared, read: &Read, place: u64, allowed: Allowed) -> Result<O
     if position.is_some() || allowed == Allowed::Memory {
         return Ok(position);
     }
-    let found = prefix.position_of(&read.scope, place)?;
-    let damage = Damage("a place that the index does not have");
-    found.map(Some).ok_or_else(|| prefix.corrupt(format_args!("{:?}", read.scope), damage))
+    let found = prefix.position_of(&read.scope, place, read.direction)?;
+    found.map(Some).ok_or_else(|| prefix.lacks(&read.scope, place))
 }
 
 struct Finding<'r> {

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //!  0 magic u32 · 4 CRC-32 of the rest of the header u32 · 8 group number u64 · 16 first position u64
-//! 24 bytes of events u32 · 28 events u32 · 32 CRC-32 of the events u32 · 36 zero u32 · 40 events · zeros to 8 bytes
+//! 24 bytes of events u32 · 28 positions u32 · 32 CRC-32 of the events u32 · 36 further groups u32 · 40 events · zeros to 8
 //! ```
+//!
+//! A record that was written when deleted events were let go of may hold several groups, and gaps (`gap.rs`) beside events.
 //!
 //! **Invariant:** both checksums start from the store's random salt, so no payload can look like a record, wherever a
 //! scan for later records comes across it.
 
 use crc32fast::Hasher;
+use std::ops::RangeInclusive;
 
 use crate::model::Position;
 
@@ -23,9 +26,12 @@ pub type Salt = u32;
 /// What a record's header says. **Invariant:** its checksum held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Header {
+    /// Of the first group, and of the last.
     pub number: u64,
+    pub last: u64,
     pub first: Position,
     pub body_bytes: usize,
+    /// Positions that its events and gaps have.
     pub events: usize,
     body_crc: u32,
 }
@@ -44,6 +50,12 @@ pub fn begin(body_bytes: usize) -> Vec<u8> {
 
 /// Writes the header of a record whose events are all there, and pads it.
 pub fn seal(record: &mut Vec<u8>, number: u64, first: Position, events: usize, salt: Salt) {
+    seal_all(record, number..=number, first, events, salt);
+}
+
+/// Writes the header of a record that holds several groups.
+pub fn seal_all(record: &mut Vec<u8>, numbers: RangeInclusive<u64>, first: Position, events: usize, salt: Salt) {
+    let (number, further) = (*numbers.start(), numbers.end() - numbers.start());
     let body_bytes = record.len() - HEADER_BYTES;
     let body_crc = salted(salt, &record[HEADER_BYTES..]);
     record[..4].copy_from_slice(&MAGIC.to_le_bytes());
@@ -52,6 +64,7 @@ pub fn seal(record: &mut Vec<u8>, number: u64, first: Position, events: usize, s
     record[24..28].copy_from_slice(&(body_bytes as u32).to_le_bytes());
     record[28..32].copy_from_slice(&(events as u32).to_le_bytes());
     record[32..36].copy_from_slice(&body_crc.to_le_bytes());
+    record[36..40].copy_from_slice(&(further as u32).to_le_bytes());
     let header_crc = salted(salt, &record[8..HEADER_BYTES]);
     record[4..8].copy_from_slice(&header_crc.to_le_bytes());
     record.resize(aligned(record.len()), 0);
@@ -71,7 +84,8 @@ pub fn header(bytes: &[u8], salt: Salt) -> Option<Header> {
         return None;
     }
     let (body_bytes, events) = (word(24) as usize, word(28) as usize);
-    Some(Header { number: wide(8), first: wide(16), body_bytes, events, body_crc: word(32) })
+    let (number, last) = (wide(8), wide(8).checked_add(u64::from(word(36)))?);
+    Some(Header { number, last, first: wide(16), body_bytes, events, body_crc: word(32) })
 }
 
 /// The header of a record that is intact as a whole.

@@ -4,17 +4,20 @@
 //! **Invariant:** what a chunk adds (places, lists, tips, keys, how far the index is) is one durable transaction, so the
 //! index always is one consistent prefix of the log.
 
-use redb::{Database, ReadableTable, WriteTransaction};
+use redb::{Database, ReadableDatabase, ReadableTable, WriteTransaction};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::chunk::{Chunk, Places};
 use super::database;
-use super::directory::{Directory, redb_error};
+use super::directory::{Directory, io_error, redb_error};
+use super::forget::{self, Rewritten};
 use super::keys::{self, KEYS_OLD, KEYS_YOUNG, META, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_POSTINGS};
-use super::keys::{TOPIC_BYTES, TOPIC_TIPS, TYPE_POSTINGS};
+use super::keys::{SEGMENTS, TOPIC_BYTES, TOPIC_TIPS, TYPE_POSTINGS};
 use super::postings::{self, POSTINGS_MAX};
 use super::prefix::{Prefix, Reached};
+use super::segments;
 use super::stretch::Files;
 use super::wal::WalEnd;
 use crate::model::Position;
@@ -24,23 +27,51 @@ use crate::storage::StorageError;
 pub struct Index {
     pub db: Database,
     pub path: PathBuf,
-    files: Arc<Files>,
+    /// How the log's files lie together now. Held while that changes, so that a snapshot and its files belong together.
+    files: Mutex<Arc<Files>>,
 }
 
 impl Index {
     /// Opens the index, or makes an empty one.
-    pub fn open(directory: &Directory, files: Arc<Files>, cache_bytes: usize) -> Result<Self, StorageError> {
+    pub fn open(directory: &Directory, cache_bytes: usize) -> Result<Self, StorageError> {
         let path = keys::index_file(&directory.path);
         let db = database::open(directory, &path, cache_bytes, create_tables)?;
-        Ok(Self { db, path, files })
+        let dir = keys::log_dir(&directory.path);
+        let mut generations = generations(&db).map_err(|error| redb_error(&path, error))?;
+        if generations.is_none() {
+            // Made from the log anew: each file that has its name is whole, and the newest is what the store was last.
+            let found = segments::generations(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
+            let found = found.into_iter().filter(|(_, generation)| *generation > 0).collect();
+            write_generations(&db, &found).map_err(|error| redb_error(&path, error))?;
+            generations = Some(found);
+        }
+        let files = Files::new(directory.disk.clone(), dir, generations.unwrap_or_default());
+        Ok(Self { db, path, files: Mutex::new(Arc::new(files)) })
     }
 
-    pub fn files(&self) -> &Files {
-        &self.files
+    pub fn files(&self) -> Arc<Files> {
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     pub fn snapshot(&self) -> Result<(Prefix, Reached), StorageError> {
-        Prefix::open(&self.db, &self.path, self.files.clone())
+        Prefix::open(&self.db, &self.path, self.files())
+    }
+
+    /// Puts a segment's new file in the place of the one before, durably, and answers the snapshot that has it.
+    /// **Invariant:** only the filler's thread calls this and `add`.
+    pub fn replace(&self, new: &Rewritten) -> Result<Prefix, StorageError> {
+        let write = || -> Result<(), redb::Error> {
+            let mut txn = self.db.begin_write()?;
+            txn.set_quick_repair(true);
+            forget::apply(&txn, new)?;
+            Ok(txn.commit()?)
+        };
+        write().map_err(|error| redb_error(&self.path, error))?;
+        {
+            let mut files = self.files.lock().unwrap_or_else(PoisonError::into_inner);
+            *files = files.replaced(new.segment, new.generation);
+        }
+        Ok(self.snapshot()?.0)
     }
 
     /// Adds a chunk, durably, and answers the snapshot that has it.
@@ -65,6 +96,29 @@ impl Index {
     }
 }
 
+/// The files that the index was made from; `None` if it holds nothing yet.
+fn generations(db: &Database) -> Result<Option<BTreeMap<u64, u64>>, redb::Error> {
+    let txn = db.begin_read()?;
+    if txn.open_table(META)?.get(keys::META_POSITION)?.is_none() {
+        return Ok(None);
+    }
+    let rows = txn.open_table(SEGMENTS)?;
+    let rows = rows.range::<u64>(..)?.map(|row| row.map(|(number, generation)| (number.value(), generation.value())));
+    Ok(Some(rows.collect::<Result<_, _>>()?))
+}
+
+fn write_generations(db: &Database, found: &BTreeMap<u64, u64>) -> Result<(), redb::Error> {
+    if found.is_empty() {
+        return Ok(());
+    }
+    let mut txn = db.begin_write()?;
+    txn.set_quick_repair(true);
+    for (number, generation) in found {
+        txn.open_table(SEGMENTS)?.insert(number, generation)?;
+    }
+    Ok(txn.commit()?)
+}
+
 /// A table is made by being opened for writing.
 fn create_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(STRETCHES)?;
@@ -75,6 +129,7 @@ fn create_tables(txn: &WriteTransaction) -> Result<(), redb::Error> {
     txn.open_table(TOPIC_TIPS)?;
     txn.open_table(KEYS_YOUNG)?;
     txn.open_table(KEYS_OLD)?;
+    txn.open_table(SEGMENTS)?;
     txn.open_table(META)?;
     Ok(())
 }
@@ -95,13 +150,19 @@ fn write_stretches(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Er
 
 fn write_lists(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Error> {
     let (mut tips, mut bytes) = (txn.open_table(TOPIC_TIPS)?, txn.open_table(TOPIC_BYTES)?);
-    let (mut topics, mut streams, mut tags, mut types) = (vec![], vec![], vec![], vec![]);
+    let (mut topics, mut streams, mut tags, mut types, mut emptied) = (vec![], vec![], vec![], vec![], vec![]);
     for (topic, events) in &chunk.topics {
         tips.insert(topic.as_str(), (events.places.last(), events.hash))?;
         bytes.insert(keys::topic_key(topic, events.places.first).as_slice(), events.bytes)?;
         place_rows(&events.places, |first| keys::topic_key(topic, first), &mut topics);
         for (stream, places) in &events.streams {
-            place_rows(places, |first| keys::stream_key(topic, stream, first), &mut streams);
+            let key = |first| keys::stream_key(topic, stream, first);
+            if places.skipped {
+                emptied.push((key(0), key(places.first)));
+                // All before was deleted. If nothing follows yet, an empty row says where the next one will be.
+                streams.extend(places.positions.is_empty().then(|| row(key(places.first), &[])));
+            }
+            place_rows(places, key, &mut streams);
         }
     }
     for (tag, positions) in &chunk.labels.tags {
@@ -109,6 +170,9 @@ fn write_lists(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Error>
     }
     for (event_type, positions) in &chunk.labels.types {
         label_rows(positions, |first| keys::type_key(event_type, first), &mut types);
+    }
+    for (low, high) in emptied {
+        txn.open_table(STREAM_POSTINGS)?.retain_in(low.as_slice()..high.as_slice(), |_, _| false)?;
     }
     for (table, rows) in
         [(TOPIC_POSTINGS, topics), (STREAM_POSTINGS, streams), (TAG_POSTINGS, tags), (TYPE_POSTINGS, types)]
@@ -120,7 +184,7 @@ fn write_lists(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Error>
 
 type Row = (Vec<u8>, Vec<u8>);
 
-fn row(key: Vec<u8>, positions: &[Position]) -> Row {
+pub fn row(key: Vec<u8>, positions: &[Position]) -> Row {
     let row = postings::encode(&key, positions);
     (key, row)
 }

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::model::{EventType, StreamName, Tag, TopicName};
 
 /// The number of everything in a store's directory, together.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// Position → where in the log its event lies: segment, offset. One entry for a stretch of events (see `stretch.rs`).
 pub const STRETCHES: TableDefinition<u64, (u64, u64)> = TableDefinition::new("stretches");
@@ -28,6 +28,8 @@ pub const TOPIC_TIPS: TableDefinition<&str, (u64, [u8; 32])> = TableDefinition::
 pub const KEYS_YOUNG: KeysTable = TableDefinition::new("keys_young");
 pub const KEYS_OLD: KeysTable = TableDefinition::new("keys_old");
 pub type KeysTable = TableDefinition<'static, [u8; 16], ([u8; 16], u64, u32)>;
+/// Segment → the generation of its file, if it is not the one that was written first.
+pub const SEGMENTS: TableDefinition<u64, u64> = TableDefinition::new("segments");
 /// How far the index is: one number a `META_…` key.
 pub const META: TableDefinition<&str, u64> = TableDefinition::new("meta");
 /// The last position that the index holds.
@@ -107,14 +109,26 @@ pub fn log_dir(dir: &Path) -> PathBuf {
     dir.join("log")
 }
 
-/// A segment's file; the number is padded so that a listing is in order.
+/// A segment's file as it was written first; the number is padded so that a listing is in order.
 pub fn segment_file(log_dir: &Path, number: u64) -> PathBuf {
-    log_dir.join(format!("{number:020}.seg"))
+    generation_file(log_dir, number, 0)
 }
 
-/// The number in a segment's file name.
-pub fn segment_number(path: &Path) -> Option<u64> {
-    path.file_name()?.to_str()?.strip_suffix(".seg")?.parse().ok()
+/// A segment's file; each time that deleted events were let go of there is a new one.
+pub fn generation_file(log_dir: &Path, number: u64, generation: u64) -> PathBuf {
+    log_dir.join(match generation {
+        0 => format!("{number:020}.seg"),
+        generation => format!("{number:020}.{generation}.seg"),
+    })
+}
+
+/// The number and generation in a segment's file name.
+pub fn segment_number(path: &Path) -> Option<(u64, u64)> {
+    let name = path.file_name()?.to_str()?.strip_suffix(".seg")?;
+    match name.split_once('.') {
+        None => Some((name.parse().ok()?, 0)),
+        Some((number, generation)) => Some((number.parse().ok()?, generation.parse().ok().filter(|g| *g > 0)?)),
+    }
 }
 
 #[cfg(test)]

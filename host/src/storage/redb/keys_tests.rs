@@ -100,7 +100,8 @@ fn a_segments_file_name_gives_its_number_and_lists_in_order() {
     for _ in 0..2_000 {
         let (m, n) = (random_number(&mut dice), random_number(&mut dice));
         let (a, b) = (segment_file(Path::new("log"), m), segment_file(Path::new("log"), n));
-        assert_eq!(segment_number(&a), Some(m));
+        assert_eq!(segment_number(&a), Some((m, 0)));
+        assert_eq!(segment_number(&generation_file(Path::new("log"), m, n | 1)), Some((m, n | 1)));
         assert_eq!(a.cmp(&b), m.cmp(&n));
     }
     for other in ["prepared.new", "x.seg", "1.segment", ".seg", "-1.seg"] {

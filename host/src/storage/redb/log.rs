@@ -1,6 +1,8 @@
 //! The log as the engine sees it: queues batches, reads pages (`page.rs`), and ends in order.
 
 use async_trait::async_trait;
+use std::collections::HashMap;
+use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -11,7 +13,7 @@ use super::chunk::KeyUse;
 use super::lookup::{Effort, Looked, Questions};
 use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
-use super::{threads, verify};
+use super::{scavenge, threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Direction, Filter, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
 use crate::storage::{
@@ -23,7 +25,11 @@ pub struct RedbLog {
     /// `None` once the log is closed. The writer ends when it is dropped and what is queued is done.
     queue: RwLock<Option<SyncSender<Prepared>>>,
     threads: Arc<Mutex<Option<Threads>>>,
+    scavenger: Scavenger,
 }
+
+/// Gives room back, now and then; there is one at a time.
+type Scavenger = Arc<Mutex<Option<JoinHandle<()>>>>;
 
 /// Joined in this order: each one works for the one before.
 pub struct Threads {
@@ -34,7 +40,12 @@ pub struct Threads {
 
 impl RedbLog {
     pub fn new(shared: Arc<Shared>, queue: SyncSender<Prepared>, threads: Threads) -> Self {
-        Self { shared, queue: RwLock::new(Some(queue)), threads: Arc::new(Mutex::new(Some(threads))) }
+        Self {
+            shared,
+            queue: RwLock::new(Some(queue)),
+            threads: Arc::new(Mutex::new(Some(threads))),
+            scavenger: Scavenger::default(),
+        }
     }
 
     fn enqueue(&self, batch: Prepared) -> Result<(), AppendError> {
@@ -100,13 +111,14 @@ impl RedbLog {
 }
 
 /// Waits for the threads to end, each when its work is done. A second call waits for the first.
-fn join(shared: &Shared, threads: &Mutex<Option<Threads>>, drain: bool) {
+fn join(shared: &Shared, threads: &Mutex<Option<Threads>>, scavenger: &Scavenger, drain: bool) {
     let mut threads = threads.lock().unwrap_or_else(PoisonError::into_inner);
     let Some(Threads { writer, filler, segments }) = threads.take() else { return };
     let writer = writer.join();
     shared.stop_filling(drain);
+    let scavenger = scavenger.lock().unwrap_or_else(PoisonError::into_inner).take().map(JoinHandle::join);
     let (filler, segments) = (filler.join(), segments.join());
-    if writer.is_err() || filler.is_err() || segments.is_err() {
+    if writer.is_err() || filler.is_err() || segments.is_err() || scavenger.is_some_and(|ended| ended.is_err()) {
         tracing::error!("a thread of the log had panicked");
     }
 }
@@ -114,7 +126,7 @@ fn join(shared: &Shared, threads: &Mutex<Option<Threads>>, drain: bool) {
 impl Drop for RedbLog {
     fn drop(&mut self) {
         self.close_queue();
-        join(&self.shared, &self.threads, false);
+        join(&self.shared, &self.threads, &self.scavenger, false);
     }
 }
 
@@ -178,6 +190,27 @@ impl EventLog for RedbLog {
         on_blocking_thread(move || shared.beyond(&topic, bytes)).await
     }
 
+    async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError> {
+        let answered = {
+            let mut scavenger = self.scavenger.lock().unwrap_or_else(PoisonError::into_inner);
+            if scavenger.as_ref().is_some_and(|thread| !thread.is_finished()) {
+                return Ok(0);
+            }
+            let (shared, (answer, answered)) = (self.shared.clone(), oneshot::channel());
+            let started = threads::background("weir-scavenge", move || {
+                let done = scavenge::run(&shared, &cuts);
+                drop(shared);
+                // Nobody waits any more if this fails.
+                let _ = answer.send(done);
+            });
+            let failed = |error: io::Error| StorageError::Io { what: "scavenge".into(), detail: error.to_string() };
+            *scavenger = Some(started.map_err(failed)?);
+            answered
+        };
+        let lost = |_| StorageError::Io { what: "scavenge".into(), detail: "it ended before it answered".into() };
+        answered.await.map_err(lost)?
+    }
+
     async fn stored(&self, from: Position, end: Position, bytes_max: usize) -> Result<Stored, StorageError> {
         let shared = self.shared.clone();
         on_blocking_thread(move || stored(&shared, from, end, bytes_max)).await
@@ -190,9 +223,12 @@ impl EventLog for RedbLog {
         };
         let (shared, (answer, answered)) = (self.shared.clone(), oneshot::channel());
         let work = move || {
-            let (files, salt) = (shared.index.files(), shared.directory.salt);
+            let (files, salt) = (&prefix.files, shared.directory.salt);
+            let walked = verify::walk(files, salt, Some(&prefix), Some(head), &*progress);
+            // Whoever gets the answer may close the store and open it again.
+            drop((prefix, shared));
             // Nobody waits any more if this fails.
-            let _ = answer.send(verify::walk(files, salt, Some(&prefix), Some(head), &*progress));
+            let _ = answer.send(walked);
         };
         let started = threads::background("weir-verify", work);
         started.map_err(|error| StorageError::Io { what: "verify".into(), detail: error.to_string() })?;
@@ -210,9 +246,9 @@ impl EventLog for RedbLog {
 
     async fn close(&self) {
         self.close_queue();
-        let (shared, threads) = (self.shared.clone(), self.threads.clone());
+        let (shared, threads, scavenger) = (self.shared.clone(), self.threads.clone(), self.scavenger.clone());
         // Nothing in it can fail; a panic of a thread is reported there.
-        let _ = tokio::task::spawn_blocking(move || join(&shared, &threads, true)).await;
+        let _ = tokio::task::spawn_blocking(move || join(&shared, &threads, &scavenger, true)).await;
     }
 }
 

@@ -16,6 +16,7 @@ mod directory;
 mod disk;
 mod fill;
 mod finding;
+mod forget;
 pub(super) mod fuzzing;
 mod group;
 mod heads;
@@ -34,6 +35,7 @@ mod records;
 mod replay;
 mod restore;
 mod rows;
+mod scavenge;
 mod search;
 mod segments;
 mod shared;
@@ -62,7 +64,6 @@ use self::log::{RedbLog, Threads};
 use self::records::RedbRecords;
 use self::segments::Segments;
 use self::shared::Shared;
-use self::stretch::Files;
 use self::tail::Tail;
 use self::wal::Wal;
 use self::writer::Writer;
@@ -87,8 +88,8 @@ fn open_with(config: RedbConfig, clock: Clock, disk: Arc<dyn Disk>) -> Result<St
 }
 
 fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Result<RedbLog, StorageError> {
-    let files = Arc::new(Files::new(directory.disk.clone(), keys::log_dir(&directory.path)));
-    let index = Index::open(&directory, files, config.cache_bytes)?;
+    let index = Index::open(&directory, config.cache_bytes)?;
+    segments::tidy(&index.files()).map_err(io_error("cannot tidy", &keys::log_dir(&directory.path)))?;
     let (prefix, reached) = index.snapshot()?;
     let mut tail = Tail::new(prefix);
     let found = replay::replay(&directory, &index, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;

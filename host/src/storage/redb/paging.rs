@@ -7,6 +7,7 @@ use super::shared::Shared;
 use crate::model::limits::STRETCH_BYTES;
 use crate::model::{Direction, Page, Position, Read, Scope};
 use crate::storage::codec::{Damage, View};
+use crate::storage::gap::{self, Gap};
 use crate::storage::page::{PageBuilder, Span};
 use crate::storage::{StorageError, Stored};
 
@@ -53,9 +54,7 @@ pub fn page(shared: &Shared, read: &Read, allowed: Allowed) -> Result<Option<Pag
             Ok(!page.is_full())
         })?;
         if span.at == before && !page.is_full() {
-            return Err(
-                prefix.corrupt(format_args!("{:?}", read.scope), Damage("a place that the index does not have"))
-            );
+            return Err(prefix.lacks(&read.scope, before));
         }
     }
     Ok(Some(page.finish(span.next())))
@@ -89,7 +88,7 @@ fn take_from_memory(
     Ok(())
 }
 
-/// Looks at one event: is it the one that the index promised, is it wanted, and then into the page.
+/// Looks at one event, or at a place whose event was deleted: is it the one that the index promised, is it wanted, and then into the page.
 pub fn look<'a>(
     page: &mut PageBuilder,
     read: &Read,
@@ -98,6 +97,10 @@ pub fn look<'a>(
     stored: &'a [u8],
     payload: impl FnOnce(&View<'a>) -> Bytes,
 ) -> Result<(), Damage> {
+    if stored.is_empty() || gap::is_gap(stored) {
+        page.look();
+        return Ok(());
+    }
     let view = View::parse(stored)?;
     let promised = match &read.scope {
         Scope::Store => view.place.position == place,
@@ -132,7 +135,13 @@ pub fn stored(shared: &Shared, from: Position, end: Position, bytes_max: usize) 
         if events.is_empty() {
             let before = span.at;
             span = prefix.visit(&Scope::Store, span, |_, position, stored| {
-                if View::parse(stored)?.place.position != position {
+                // A gap is its last position's; its others have nothing.
+                let found = match stored {
+                    [] => position,
+                    stored if gap::is_gap(stored) => Gap::parse(stored)?.last,
+                    stored => View::parse(stored)?.place.position,
+                };
+                if found != position {
                     return Err(Damage("another event than the index says"));
                 }
                 out.extend_from_slice(stored);

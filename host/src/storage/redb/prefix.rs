@@ -39,7 +39,9 @@ pub struct Reached {
 pub struct Prefix {
     pub position: Position,
     pub path: PathBuf,
-    files: Arc<Files>,
+    pub files: Arc<Files>,
+    /// The segment that the next group goes into: all before it are full.
+    pub segment: u64,
     stretches: ReadOnlyTable<u64, (u64, u64)>,
     pub topics: Rows,
     pub streams: Rows,
@@ -73,6 +75,7 @@ impl Prefix {
             }
             let prefix = Self {
                 position: reached.position,
+                segment: reached.wal.segment,
                 path: path.to_owned(),
                 files,
                 stretches: txn.open_table(STRETCHES)?,
@@ -111,8 +114,8 @@ impl Prefix {
         let Some(row) = rows.map_err(|error| self.failed(error))?.next_back() else { return Ok(0) };
         let (key, row) = row.map_err(|error| self.failed(error))?;
         let first = keys::key_number(key.value()).unwrap_or(0);
-        let count = postings::count(key.value(), row.value()).ok().filter(|count| *count > 0 && first > 0);
-        let head = count.and_then(|count| first.checked_add(count - 1));
+        let count = postings::count(key.value(), row.value()).ok();
+        let head = count.and_then(|count| first.checked_add(count)?.checked_sub(1));
         head.ok_or_else(|| self.corrupt(format_args!("stream '{topic}/{stream}'"), Damage("a row that has no end")))
     }
 
@@ -130,6 +133,37 @@ impl Prefix {
         Ok(0)
     }
 
+    /// Stored bytes of a topic's events up to a sequence, as far as they are here, about.
+    pub fn bytes_through(&self, topic: &TopicName, through: Sequence) -> Result<u64, StorageError> {
+        let (low, high) = (keys::topic_key(topic, 0), keys::topic_key(topic, through.saturating_add(1)));
+        let rows = self.bytes.range(low.as_slice()..=high.as_slice()).map_err(|error| self.failed(error))?;
+        // Of the last row, some may be kept: the others end where it starts.
+        let mut bytes = 0;
+        let mut last = 0;
+        for row in rows {
+            bytes += std::mem::replace(&mut last, row.map_err(|error| self.failed(error))?.1.value());
+        }
+        Ok(bytes)
+    }
+
+    /// Stored bytes of all events that are here, about.
+    pub fn all_bytes(&self) -> Result<u64, StorageError> {
+        let rows = self.bytes.range::<&[u8]>(..).map_err(|error| self.failed(error))?;
+        rows.map(|row| Ok(row.map_err(|error| self.failed(error))?.1.value())).sum()
+    }
+
+    /// The position of a topic's first event that is here.
+    pub fn first_position(&self, topic: &TopicName) -> Result<Option<Position>, StorageError> {
+        let row = self.list(&self.topics, |number| keys::topic_key(topic, number)).first_row()?;
+        Ok(row.and_then(|row| row.positions.first().copied()))
+    }
+
+    /// The segment that a position lies in.
+    pub fn segment_of(&self, position: Position) -> Result<Option<u64>, StorageError> {
+        let floor = self.stretches.range(..=position).map_err(|error| self.failed(error))?.next_back();
+        Ok(floor.transpose().map_err(|error| self.failed(error))?.map(|(_, at)| at.value().0))
+    }
+
     /// Shows the events of a span, as long as they are in this snapshot and `visit` wants more.
     /// Answers what is left of the span.
     pub fn visit(
@@ -140,7 +174,13 @@ impl Prefix {
     ) -> Result<Span, StorageError> {
         let mut events = Events::new(self);
         while let Some(place) = span.next() {
-            let Some(run) = self.run(scope, span.direction, place)? else { break };
+            let Some(run) = self.run(scope, span.direction, place)? else {
+                match self.kept_from(scope)?.filter(|first| *first > place) {
+                    Some(first) => span.skip_to(first),
+                    None => break,
+                }
+                continue;
+            };
             // A run holds all places from `run.first` on; those that the span wants are looked at in its order.
             while let Some(position) = span.next().and_then(|place| run.position(place)) {
                 let event = events.event(position)?;
@@ -158,6 +198,11 @@ impl Prefix {
         let path = self.files.path(at.segment);
         let place = format!("position {position}, {} from offset {} on", path.display(), at.offset);
         StorageError::Corrupt { place, detail: damage.to_string() }
+    }
+
+    /// A place that nobody has, though it is not behind the head.
+    pub fn lacks(&self, scope: &Scope, place: u64) -> StorageError {
+        self.corrupt(format_args!("{scope:?} at {place}"), Damage("a place that the index does not have"))
     }
 
     pub fn damaged(&self, position: Position, damage: Damage) -> StorageError {
@@ -181,13 +226,43 @@ impl Prefix {
         Ok(row.position(place).is_some().then_some(Run::Listed(row)))
     }
 
+    /// The first place of a topic or stream that was not deleted, as far as this snapshot knows.
+    fn kept_from(&self, scope: &Scope) -> Result<Option<u64>, StorageError> {
+        let row = match scope {
+            Scope::Store => return Ok(None),
+            Scope::Topic(topic) => self.list(&self.topics, |number| keys::topic_key(topic, number)).first_row()?,
+            Scope::Stream(topic, stream) => {
+                self.list(&self.streams, |number| keys::stream_key(topic, stream, number)).first_row()?
+            }
+        };
+        // Of a topic that has nothing here, all was deleted.
+        let tip = |topic| self.tips.get(topic).map(|tip| tip.sequence + 1);
+        let behind = if let Scope::Topic(topic) = scope { tip(topic) } else { None };
+        Ok(row.map(|row| row.first).or(behind))
+    }
+
     pub fn list<'p, K: Fn(u64) -> Vec<u8>>(&'p self, rows: &'p Rows, key: K) -> List<'p, K> {
         List { rows, path: &self.path, key, current: None }
     }
 
-    /// The position of a place, if this snapshot holds it.
-    pub fn position_of(&self, scope: &Scope, place: u64) -> Result<Option<Position>, StorageError> {
-        Ok(self.run(scope, Direction::Forward, place)?.and_then(|run| run.position(place)))
+    /// The position of a place, if this snapshot holds it. Of one that was deleted: where a walk in this direction goes on.
+    pub fn position_of(
+        &self,
+        scope: &Scope,
+        place: u64,
+        direction: Direction,
+    ) -> Result<Option<Position>, StorageError> {
+        let run = self.run(scope, Direction::Forward, place)?;
+        if let Some(position) = run.and_then(|run| run.position(place)) {
+            return Ok(Some(position));
+        }
+        let Some(first) = self.kept_from(scope)?.filter(|first| *first > place) else { return Ok(None) };
+        if direction == Direction::Backward {
+            return Ok(Some(0));
+        }
+        // Nothing of it is here any more: what follows is behind this snapshot.
+        let run = self.run(scope, Direction::Forward, first)?;
+        Ok(Some(run.and_then(|run| run.position(first)).unwrap_or(self.position + 1)))
     }
 
     /// The entries that say where events lie, in order.

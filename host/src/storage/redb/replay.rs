@@ -5,7 +5,7 @@
 
 use bytes::Bytes;
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::chunk::{Group, KeyUse};
@@ -13,14 +13,15 @@ use super::directory::{Directory, io_error};
 use super::disk::How;
 use super::group::{self, Header};
 use super::index::Index;
-use super::keys;
 use super::prefix::Reached;
 use super::reader::Reader;
 use super::segments;
+use super::stretch::Files;
 use super::tail::Tail;
 use super::wal::{Segment, WalEnd};
 use crate::model::{EventType, Position, StreamName, Tag, TopicName};
 use crate::storage::codec::{self, Damage, View, claims};
+use crate::storage::gap::{self, Gap};
 use crate::storage::{Place, StorageError};
 
 /// How much of an unused segment is looked at in one go.
@@ -41,21 +42,30 @@ pub fn replay(
     segment_bytes: u64,
     fill_bytes: usize,
 ) -> Result<Replayed, StorageError> {
-    let dir = keys::log_dir(&directory.path);
-    let mut numbers = segments::numbers(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
-    check_names(directory, &dir, &mut numbers, reached, segment_bytes)?;
-    let here = open(directory, &dir, reached.wal)?;
-    let mut replay = Replay { directory, index, dir, tail, reached, here, last: None, full: false, fill_bytes };
+    let files = index.files();
+    let numbers = segments::generations(&*directory.disk, &files.dir).map_err(io_error("cannot list", &files.dir))?;
+    let mut numbers: BTreeSet<u64> = numbers.into_keys().collect();
+    check_names(&files, &mut numbers, reached, segment_bytes)?;
+    let here = open(&files, reached.wal)?;
+    let mut replay =
+        Replay { directory, index, files, tail, reached, here, last: None, full: false, gaps: false, fill_bytes };
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
     let segment = replay.settle()?;
+    if replay.gaps {
+        // Reads find their way around deleted events in the index only.
+        replay.tail.seal();
+        while replay.tail.oldest().is_some() {
+            replay.fill()?;
+        }
+    }
     Ok(Replayed { segment, reached: replay.reached })
 }
 
 struct Replay<'a> {
     directory: &'a Directory,
     index: &'a Index,
-    dir: PathBuf,
+    files: Arc<Files>,
     tail: &'a mut Tail,
     reached: Reached,
     /// Stands in the segment at `reached.wal`.
@@ -65,16 +75,18 @@ struct Replay<'a> {
     /// The tail has a chunk for the index. It gets it when a later group is found, which nobody wrote before this one was
     /// durable: the index must never hold what the log may lose.
     full: bool,
+    /// Some of what was read are gaps.
+    gaps: bool,
     fill_bytes: usize,
 }
 
 impl Replay<'_> {
     fn corrupt(&self, at: WalEnd, detail: impl Into<String>) -> StorageError {
-        corrupt(&self.dir, at, detail)
+        corrupt(&self.files, at, detail)
     }
 
     fn path(&self, segment: u64) -> PathBuf {
-        keys::segment_file(&self.dir, segment)
+        self.files.path(segment)
     }
 
     fn is_next(&self, header: &Header) -> bool {
@@ -91,7 +103,7 @@ impl Replay<'_> {
         if !self.exists(at.segment)? {
             return Ok(false);
         }
-        let next = open(self.directory, &self.dir, at)?;
+        let next = open(&self.files, at)?;
         let here = std::mem::replace(&mut self.here, next);
         match self.following(at.segment)? {
             Some(header) => self.take(header, at).map(|()| true),
@@ -133,7 +145,7 @@ impl Replay<'_> {
         let end = WalEnd { offset: at.offset + header.record_bytes() as u64, ..at };
         self.last = Some((at, record.clone()));
         let group = Group {
-            number: header.number,
+            number: header.last,
             first: header.first,
             start: group::HEADER_BYTES,
             ends: Vec::with_capacity(header.events.min(record.len() / 32)),
@@ -171,17 +183,37 @@ impl Replay<'_> {
             let (length, position) = claims(&record[at..]).ok_or(Damage("a group that ends within an event"))?;
             let end = at.checked_add(length).filter(|end| *end <= record.len() && length > 0);
             let end = end.ok_or(Damage("an event that ends after its group"))?;
-            let view = View::parse(&record[at..end])?;
             let expected = self.reached.position + 1 + group.ends.len() as Position;
-            if position != expected || view.time_ms < group.time_ms {
-                return Err(Damage("positions or times that do not go on from the event before"));
+            if position != expected {
+                return Err(Damage("a position that does not go on from the event before"));
             }
-            self.note(&view, &record[at..end])?;
-            group.time_ms = view.time_ms;
+            let time_ms = if gap::is_gap(&record[at..end]) {
+                let gap = Gap::parse(&record[at..end])?;
+                self.note_gap(&gap)?;
+                group.ends.extend((gap.first..gap.last).map(|_| at as u32));
+                gap.time_ms
+            } else {
+                let view = View::parse(&record[at..end])?;
+                self.note(&view, &record[at..end])?;
+                view.time_ms
+            };
+            if time_ms < group.time_ms {
+                return Err(Damage("a time before that of the event before"));
+            }
+            group.time_ms = time_ms;
             group.ends.push(end as u32);
             at = end;
         }
         Ok(group)
+    }
+
+    fn note_gap(&mut self, gap: &Gap) -> Result<(), Damage> {
+        self.gaps = true;
+        for (topic, left) in &gap.topics {
+            self.tail.active().topic(topic).skip(left)?;
+            self.tail.set_tip(topic, left.tip.sequence, left.tip.hash);
+        }
+        Ok(())
     }
 
     fn note(&mut self, view: &View, stored: &[u8]) -> Result<(), Damage> {
@@ -277,39 +309,38 @@ impl Replay<'_> {
 
 /// No segment may be missing. A new store gets its first one here.
 fn check_names(
-    directory: &Directory,
-    dir: &Path,
+    files: &Files,
     numbers: &mut BTreeSet<u64>,
     reached: Reached,
     segment_bytes: u64,
 ) -> Result<(), StorageError> {
     const FIRST: u64 = 1;
     if numbers.is_empty() && reached.position == 0 {
-        let path = keys::segment_file(dir, FIRST);
-        let created = segments::create(&*directory.disk, dir, &path, segment_bytes);
+        let path = files.path(FIRST);
+        let created = segments::create(&*files.disk, &files.dir, &path, segment_bytes);
         created.map_err(io_error("cannot create", &path))?;
         numbers.insert(FIRST);
         return Ok(());
     }
     let last = numbers.last().copied().unwrap_or(FIRST).max(reached.wal.segment);
     match (FIRST..=last).find(|number| !numbers.contains(number)) {
-        Some(missing) => Err(corrupt(dir, WalEnd { segment: missing, offset: 0 }, "the segment file is missing")),
+        Some(missing) => Err(corrupt(files, WalEnd { segment: missing, offset: 0 }, "the segment file is missing")),
         None => Ok(()),
     }
 }
 
 /// A segment to be read from a place on.
-fn open(directory: &Directory, dir: &Path, at: WalEnd) -> Result<Reader, StorageError> {
-    let path = keys::segment_file(dir, at.segment);
-    let file = directory.disk.open(&path, How::Read);
+fn open(files: &Files, at: WalEnd) -> Result<Reader, StorageError> {
+    let path = files.path(at.segment);
+    let file = files.disk.open(&path, How::Read);
     let reader = file.and_then(|file| Reader::new(file, at.offset)).map_err(io_error("cannot read", &path))?;
     if reader.offset() < at.offset {
-        return Err(corrupt(dir, at, "the segment file is shorter than what was read from it before"));
+        return Err(corrupt(files, at, "the segment file is shorter than what was read from it before"));
     }
     Ok(reader)
 }
 
-fn corrupt(dir: &Path, at: WalEnd, detail: impl Into<String>) -> StorageError {
-    let place = format!("{} at offset {}", keys::segment_file(dir, at.segment).display(), at.offset);
+fn corrupt(files: &Files, at: WalEnd, detail: impl Into<String>) -> StorageError {
+    let place = format!("{} at offset {}", files.path(at.segment).display(), at.offset);
     StorageError::Corrupt { place, detail: detail.into() }
 }

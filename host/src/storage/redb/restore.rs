@@ -14,6 +14,7 @@ use crate::model::Position;
 use crate::model::limits::SEGMENT_BYTES;
 use crate::storage::archive::{self, ArchiveError, End, Frame};
 use crate::storage::codec::claims;
+use crate::storage::gap;
 use crate::storage::{Change, Clock, Progress, ProgressSink, RecordsError, StorageError};
 
 /// Records that are committed together.
@@ -118,21 +119,25 @@ impl Segments {
     /// Writes stored events as one group.
     fn write(&mut self, stored: &[u8]) -> Result<(), Failed> {
         let first = self.last + 1;
-        let (mut at, mut events) = (0, 0);
+        let mut at = 0;
         while at < stored.len() {
-            let (length, position) = claims(&stored[at..]).ok_or(Failed::Archive("an event that is cut off"))?;
-            if position != self.last + 1 || length == 0 || length > stored.len() - at {
+            let (length, _) = claims(&stored[at..]).ok_or(Failed::Archive("an event that is cut off"))?;
+            let entry = stored.get(at..at + length).filter(|_| length > 0);
+            let entry = entry.ok_or(Failed::Archive("an event that is longer than its frame"))?;
+            let positions = gap::positions(entry);
+            if *positions.start() != self.last + 1 {
                 return Err(Failed::Archive("an event that does not go on from the one before"));
             }
-            (at, events, self.last) = (at + length, events + 1, position);
+            (at, self.last) = (at + length, *positions.end());
         }
-        if events == 0 {
+        if self.last < first {
             return Ok(());
         }
         let mut record = group::begin(stored.len());
         record.extend_from_slice(stored);
         self.group += 1;
-        group::seal(&mut record, self.group, first, events, self.directory.salt);
+        let positions = (self.last - first + 1) as usize;
+        group::seal(&mut record, self.group, first, positions, self.directory.salt);
         self.put(&record).map_err(Failed::Disk)
     }
 

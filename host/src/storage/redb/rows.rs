@@ -35,6 +35,7 @@ impl Row {
         self.positions.binary_search(&position).ok().map(|index| self.first + index as u64)
     }
 
+    /// One before `first` if everything up to there was deleted.
     pub fn last(&self) -> u64 {
         self.first + self.positions.len() as u64 - 1
     }
@@ -65,10 +66,15 @@ impl<K: Fn(u64) -> Vec<u8>> List<'_, K> {
         let first = keys::key_number(key.value()).unwrap_or(0);
         let positions = postings::decode(key.value(), row.value());
         let positions = positions.map_err(|damage| self.damaged(key.value(), damage))?;
-        if first == 0 || positions.is_empty() {
+        if first == 0 {
             return Err(self.damaged(key.value(), Damage("a row without a place")));
         }
         Ok(Some(Row { first, positions }))
+    }
+
+    /// The first row of the list.
+    pub fn first_row(&self) -> Result<Option<Row>, StorageError> {
+        self.row(0, false)
     }
 
     /// The row that starts at or before a number.
@@ -112,7 +118,12 @@ impl<K: Fn(u64) -> Vec<u8>> ByPlace<'_, K> {
         let (mut low, mut high) = (1, self.places);
         let mut nearest = None;
         while low <= high {
-            let Some(row) = self.list.row(low + (high - low) / 2, true)? else { break };
+            let middle = low + (high - low) / 2;
+            let Some(row) = self.list.row(middle, true)? else {
+                // All up to here was deleted.
+                low = middle + 1;
+                continue;
+            };
             if row.positions.last().is_some_and(|last| *last < at) {
                 low = row.last() + 1;
                 nearest = if direction == Direction::Backward { Some(row) } else { nearest };

@@ -3,7 +3,7 @@
 //!
 //! **Invariant:** a segment has its final name only when its bytes are on disk, and the directory is synced after it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +12,7 @@ use std::thread::JoinHandle;
 
 use super::disk::{Disk, DiskFile, FileRef, How};
 use super::keys;
+use super::stretch::Files;
 use super::threads;
 use super::wal::Segment;
 
@@ -118,7 +119,20 @@ pub fn create(disk: &dyn Disk, dir: &Path, path: &Path, bytes: u64) -> io::Resul
     disk.sync_dir(dir)
 }
 
-/// The numbers of the segments that are there.
-pub fn numbers(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeSet<u64>> {
-    Ok(disk.list(dir)?.iter().filter_map(|path| keys::segment_number(path)).collect())
+/// The segments that are there, each with the newest generation of its file.
+pub fn generations(disk: &dyn Disk, dir: &Path) -> io::Result<BTreeMap<u64, u64>> {
+    // In order, so that the newest one is the last.
+    let found: BTreeSet<_> = disk.list(dir)?.iter().filter_map(|path| keys::segment_number(path)).collect();
+    Ok(found.into_iter().collect())
+}
+
+/// Removes the files of segments that have another one: what a stop left behind.
+pub fn tidy(files: &Files) -> io::Result<()> {
+    for path in files.disk.list(&files.dir)? {
+        if keys::segment_number(&path).is_some_and(|(number, generation)| generation != files.generation(number)) {
+            tracing::info!(path = %path.display(), "removed a file of deleted events");
+            files.disk.remove(&path)?;
+        }
+    }
+    Ok(())
 }

@@ -1,12 +1,14 @@
 //! What the writer, the filler and the readers of one log share.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use tokio::sync::watch;
 
 use super::chunk::KeyUse;
 use super::config::RedbConfig;
 use super::directory::Directory;
+use super::forget::Rewritten;
 use super::index::Index;
 use super::labels::Walked;
 use super::tail::Tail;
@@ -35,12 +37,20 @@ pub struct State {
     pub tail: Tail,
     /// Why the index can take no more for now: the disk is full.
     pub fill_full: Option<String>,
+    /// What the filler shall do before it goes on.
+    pub replacement: Option<Replacement>,
+}
+
+/// A segment's new file for the index, and whom to tell.
+pub struct Replacement {
+    pub new: Rewritten,
+    pub done: SyncSender<Result<(), StorageError>>,
 }
 
 impl Shared {
     pub fn new(tail: Tail, head: Position, config: RedbConfig, index: Index, directory: Arc<Directory>) -> Self {
         Self {
-            state: Mutex::new(State { tail, fill_full: None }),
+            state: Mutex::new(State { tail, fill_full: None, replacement: None }),
             work: Condvar::new(),
             room: Condvar::new(),
             head: watch::Sender::new(head),

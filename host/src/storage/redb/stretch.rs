@@ -3,11 +3,11 @@
 //! **Invariant:** only bytes below what the index has reached are looked at, and those never change. Checksums are the
 //! reader's business; here an event is found by its length and its position alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::ops::Range;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::disk::{Disk, DiskFile, FileRef, How};
 use super::group;
@@ -16,21 +16,56 @@ use super::wal::WalEnd;
 use crate::model::Position;
 use crate::model::limits::{SEGMENT_FILES_OPEN, STRETCH_BYTES};
 use crate::storage::codec::{self, Damage, EVENT_FORMAT};
+use crate::storage::gap::{self, GAP_FORMAT};
 
-/// The log's files, open to be read.
+/// The log's files as they lie together, open to be read.
+///
+/// When a segment gets a new file there is a new `Files`. The old one is kept by whoever still reads by it; when it goes, so
+/// do the files that only it needs.
 pub struct Files {
     pub disk: Arc<dyn Disk>,
     pub dir: PathBuf,
+    /// Of the segments that have another file than their first.
+    pub generations: BTreeMap<u64, u64>,
     open: Mutex<HashMap<u64, FileRef>>,
+    next: OnceLock<Successor>,
+}
+
+/// What came after, which is kept as long, because its files are read here too; and the file that nobody reads by it.
+struct Successor {
+    _files: Arc<Files>,
+    obsolete: PathBuf,
+}
+
+impl Drop for Files {
+    fn drop(&mut self) {
+        let Some(Successor { obsolete, .. }) = self.next.get() else { return };
+        if let Err(error) = self.disk.remove(obsolete) {
+            tracing::warn!(path = %obsolete.display(), %error, "could not remove a file of deleted events; the next start does");
+        }
+    }
 }
 
 impl Files {
-    pub fn new(disk: Arc<dyn Disk>, dir: PathBuf) -> Self {
-        Self { disk, dir, open: Mutex::default() }
+    pub fn new(disk: Arc<dyn Disk>, dir: PathBuf, generations: BTreeMap<u64, u64>) -> Self {
+        Self { disk, dir, generations, open: Mutex::default(), next: OnceLock::new() }
+    }
+
+    /// The same, but for one segment that has a new file. **Invariant:** it is done once.
+    pub fn replaced(&self, segment: u64, generation: u64) -> Arc<Self> {
+        let mut generations = self.generations.clone();
+        generations.insert(segment, generation);
+        let files = Arc::new(Self::new(self.disk.clone(), self.dir.clone(), generations));
+        let _ = self.next.set(Successor { _files: files.clone(), obsolete: self.path(segment) });
+        files
+    }
+
+    pub fn generation(&self, segment: u64) -> u64 {
+        self.generations.get(&segment).copied().unwrap_or(0)
     }
 
     pub fn path(&self, segment: u64) -> PathBuf {
-        keys::segment_file(&self.dir, segment)
+        keys::generation_file(&self.dir, segment, self.generation(segment))
     }
 
     fn get(&self, segment: u64) -> io::Result<FileRef> {
@@ -49,7 +84,7 @@ impl Files {
     }
 }
 
-/// Neighbouring events' stored bytes.
+/// Neighbouring events' stored bytes. Of a gap, its last position has the gap's bytes, the others have none.
 pub struct Stretch {
     pub positions: Range<Position>,
     bytes: Vec<u8>,
@@ -82,11 +117,13 @@ impl Stretch {
             Window { file: &*file, start: at.offset, left: length.saturating_sub(at.offset), bytes: vec![] };
         window.grow(bytes.unwrap_or(STRETCH_BYTES))?;
         let mut events = Vec::with_capacity((positions.end - positions.start).min(STRETCH_BYTES) as usize);
-        let mut here = 0;
-        for position in positions.clone() {
-            let event = window.event(here, position)?;
-            here = event.end;
-            events.push(event);
+        let (mut here, mut position) = (0, positions.start);
+        while position < positions.end {
+            let (entry, last) = window.entry(here, position)?;
+            here = entry.end;
+            events.extend((position..last.min(positions.end)).map(|_| entry.start..entry.start));
+            events.push(entry);
+            position = last + 1;
         }
         Ok(Self { positions, bytes: window.bytes, events })
     }
@@ -141,24 +178,26 @@ impl Window<'_> {
         if self.bytes.len() < end { Err(Damage("the segment ends before the event").into()) } else { Ok(()) }
     }
 
-    /// Where the event of this position is, which must be the next one after `here`, across a group's end if need be.
-    fn event(&mut self, mut here: usize, position: Position) -> Result<Range<usize>, StretchError> {
+    /// Where the event or gap of this position is, which must be the next one after `here`, across a group's end if need be;
+    /// and the last position that it has.
+    fn entry(&mut self, mut here: usize, position: Position) -> Result<(Range<usize>, Position), StretchError> {
         loop {
             self.hold(here + 1)?;
             let aligned = (self.start + here as u64).is_multiple_of(group::ALIGN);
             match self.bytes[here] {
-                EVENT_FORMAT => break,
+                EVENT_FORMAT | GAP_FORMAT => break,
                 0 if !aligned => here += 1,
                 _ => here = self.past_header(here)?,
             }
         }
         self.hold(here + codec::EVENT_HEADER_BYTES)?;
-        let (length, found) = codec::claims(&self.bytes[here..]).ok_or(Damage("an event without a header"))?;
-        if found != position || length < codec::EVENT_HEADER_BYTES {
+        let (length, _) = codec::claims(&self.bytes[here..]).ok_or(Damage("an event without a header"))?;
+        let found = gap::positions(&self.bytes[here..]);
+        if !found.contains(&position) || length < codec::EVENT_HEADER_BYTES {
             return Err(Damage("another event than the index says").into());
         }
         self.hold(here + length)?;
-        Ok(here..here + length)
+        Ok((here..here + length, *found.end()))
     }
 
     /// Behind the header of the group that starts here.

@@ -18,10 +18,12 @@ use super::index::Index;
 use super::keys;
 use super::prefix::{Prefix, StretchRows};
 use super::reader::Reader;
+use super::segments;
 use super::stretch::Files;
 use super::wal::WalEnd;
 use crate::model::{Position, TopicName};
 use crate::storage::codec::{self, Damage, View, claims};
+use crate::storage::gap::{self, Gap};
 use crate::storage::{Damaged, Hash, Progress, ProgressSink, StorageError, Tip, Verified};
 
 /// Events between two reports of how far it is.
@@ -34,12 +36,14 @@ pub fn verify(dir: &Path, progress: &ProgressSink) -> Result<Verified, StorageEr
         return Err(StorageError::Io { what, detail: "it has no FORMAT file".into() });
     }
     let directory = Directory::open(Arc::new(OsDisk), dir)?;
-    let files = Arc::new(Files::new(directory.disk.clone(), keys::log_dir(dir)));
-    let mut verified = match open_index(&directory, &files) {
+    let mut verified = match open_index(&directory) {
         // The snapshot is good only as long as the index is open.
-        Ok((_index, prefix)) => walk(&files, directory.salt, Some(&prefix), None, progress)?,
+        Ok((_index, prefix)) => walk(&prefix.files, directory.salt, Some(&prefix), None, progress)?,
         Err(damaged) => {
             // Without an index the log can be looked at still, and its damage matters more.
+            let log_dir = keys::log_dir(dir);
+            let found = segments::generations(&*directory.disk, &log_dir).map_err(io_error("cannot list", &log_dir))?;
+            let files = Files::new(directory.disk.clone(), log_dir, found);
             let log = walk(&files, directory.salt, None, None, progress)?;
             Verified { damage: log.damage.or(Some(damaged)), ..log }
         }
@@ -51,10 +55,10 @@ pub fn verify(dir: &Path, progress: &ProgressSink) -> Result<Verified, StorageEr
     Ok(verified)
 }
 
-fn open_index(directory: &Directory, files: &Arc<Files>) -> Result<(Index, Prefix), Damaged> {
+fn open_index(directory: &Directory) -> Result<(Index, Prefix), Damaged> {
     let path = keys::index_file(&directory.path);
     guarded(&path, || {
-        let index = Index::open(directory, files.clone(), 0)?;
+        let index = Index::open(directory, 0)?;
         let (prefix, _) = index.snapshot()?;
         Ok((index, prefix))
     })
@@ -120,6 +124,13 @@ struct Seen {
     sums: Sums,
 }
 
+impl Seen {
+    /// The last version of a stream.
+    fn version(&mut self, topic: &str, stream: &str) -> &mut u64 {
+        self.versions.entry(entry(topic.as_bytes(), 0, entry(stream.as_bytes(), 0, 0))).or_default()
+    }
+}
+
 /// A sum over all entries of each list, in whatever order they come: of the log and of the index they must be the same.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Sums {
@@ -154,7 +165,7 @@ impl Walk<'_> {
         let mut segment = 1;
         while self.seen.position < self.end {
             let path = files.path(segment);
-            if !path.exists() {
+            if !files.disk.exists(&path).map_err(io_error("cannot look for", &path))? {
                 break;
             }
             let reader = files.disk.open(&path, How::Read).and_then(|file| Reader::new(file, 0));
@@ -217,19 +228,61 @@ impl Walk<'_> {
             return Err(found(&self.seen, 0, "a group whose first position does not go on from the one before"));
         }
         let mut at = group::HEADER_BYTES;
-        for _ in 0..header.events {
+        let mut left = header.events as u64;
+        while left > 0 {
             let length = claims(&record[at..]).map(|(length, _)| length);
             let end = length.and_then(|length| at.checked_add(length)).filter(|end| *end <= record.len() && *end > at);
             let end = end.ok_or_else(|| found(&self.seen, at, "an event whose length does not fit its group"))?;
             let here = WalEnd { offset: place.offset + at as u64, ..place };
-            self.event(&record[at..end], here).map_err(|Damage(detail)| found(&self.seen, at, detail))?;
+            let before = self.seen.position;
+            self.entry(&record[at..end], here).map_err(|Damage(detail)| found(&self.seen, at, detail))?;
+            left = left.saturating_sub(self.seen.position - before);
             at = end;
         }
         if at != record.len() || !whole {
             return Err(found(&self.seen, at, "a group whose checksum or length does not match its events"));
         }
-        self.seen.group = header.number;
+        self.seen.group = header.last;
         Ok(())
+    }
+
+    fn entry(&mut self, stored: &[u8], at: WalEnd) -> Result<(), Damage> {
+        let before = self.seen.position;
+        if gap::is_gap(stored) {
+            self.gap(Gap::parse(stored)?, at)?
+        } else {
+            self.event(stored, at)?
+        }
+        if self.seen.position / REPORT_EVENTS > before / REPORT_EVENTS {
+            (self.progress)(Progress { position: self.seen.position, head: self.expected.max(self.seen.position) });
+        }
+        Ok(())
+    }
+
+    /// Of deleted events only what they left can be looked at: that everything goes on from there.
+    fn gap(&mut self, gap: Gap, at: WalEnd) -> Result<(), Damage> {
+        let seen = &mut self.seen;
+        if gap.first != seen.position + 1 || gap.time_ms < seen.time_ms {
+            return Err(Damage("a position or time that does not go on from the event before"));
+        }
+        for (topic, left) in gap.topics {
+            for (stream, version) in left.streams {
+                let known = seen.version(topic.as_str(), stream.as_str());
+                if version <= std::mem::replace(known, version) {
+                    return Err(Damage("a version that does not go on from its stream's event before"));
+                }
+            }
+            let tip = seen.tips.entry(topic).or_default();
+            if left.tip.sequence <= tip.sequence {
+                return Err(Damage("a sequence that does not go on from the event before"));
+            }
+            *tip = left.tip;
+        }
+        (seen.position, seen.time_ms) = (gap.last, gap.time_ms);
+        match &mut self.stretches {
+            Some(stretches) if gap.first <= self.indexed => stretches.check(gap.first, at),
+            _ => Ok(()),
+        }
     }
 
     fn event(&mut self, stored: &[u8], at: WalEnd) -> Result<(), Damage> {
@@ -245,8 +298,7 @@ impl Walk<'_> {
         }
         check_chain(stored, &tip.hash)?;
         if let (Some(stream), Some(version)) = (view.stream, view.place.version) {
-            let known =
-                seen.versions.entry(entry(view.topic.as_bytes(), 0, entry(stream.as_bytes(), 0, 0))).or_default();
+            let known = seen.version(view.topic, stream);
             if version != *known + 1 {
                 return Err(Damage("a version that does not go on from its stream's event before"));
             }
@@ -256,9 +308,6 @@ impl Walk<'_> {
         let seen = &mut self.seen;
         seen.tips.insert(topic, Tip { sequence: view.place.sequence, hash: view.hash });
         (seen.position, seen.time_ms) = (view.place.position, view.time_ms);
-        if self.seen.position.is_multiple_of(REPORT_EVENTS) {
-            (self.progress)(Progress { position: self.seen.position, head: self.expected.max(self.seen.position) });
-        }
         Ok(())
     }
 

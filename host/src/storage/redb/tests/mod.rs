@@ -15,6 +15,7 @@ mod disk;
 mod histories;
 mod power;
 mod reopening;
+mod scavenging;
 mod sim;
 mod verifying;
 

@@ -125,8 +125,8 @@ async fn segments_hold_the_events_for_good_and_an_index_that_is_gone_is_made_ane
             last = store.log.append(Batch { key, ..batch(wanted) }).await.expect("appends").places[0].position;
         }
     }
-    let numbers = segments::numbers(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
-    assert!(numbers.len() > 20 && numbers.iter().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
+    let numbers = segments::generations(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
+    assert!(numbers.len() > 20 && numbers.keys().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
     for _ in 0..2 {
         let store = open_at(dir.path(), tiny).expect("opens");
         let events = read_all(&*store.log, forward(Scope::Stream(topic("t"), stream("s")), 1)).await;

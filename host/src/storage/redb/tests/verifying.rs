@@ -27,7 +27,7 @@ async fn sample(dir: &Path, seed: u64) {
 fn live_bytes(dir: &Path) -> Vec<(PathBuf, Range<usize>, u64)> {
     let salt = Directory::open(Arc::new(OsDisk), dir).expect("opens").salt;
     let mut live = vec![];
-    for number in segments::numbers(&OsDisk, &keys::log_dir(dir)).expect("lists") {
+    for number in segments::generations(&OsDisk, &keys::log_dir(dir)).expect("lists").into_keys() {
         let path = keys::segment_file(&keys::log_dir(dir), number);
         let (bytes, mut at) = (fs::read(&path).expect("readable"), 0);
         while let Some(header) = group::record(&bytes[at..], salt) {
@@ -106,8 +106,8 @@ async fn a_lost_segment_a_cut_end_and_a_wrong_index_are_found() {
     let dir = tempfile::tempdir().expect("a directory");
     sample(dir.path(), 4).await;
     let sound = looked_at(dir.path());
-    let segments = segments::numbers(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
-    for number in segments.iter().take(segments.len() - 1) {
+    let segments = segments::generations(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
+    for number in segments.keys().take(segments.len() - 1) {
         let path = keys::segment_file(&keys::log_dir(dir.path()), *number);
         let aside = path.with_extension("aside");
         fs::rename(&path, &aside).expect("renames");

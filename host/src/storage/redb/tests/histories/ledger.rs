@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::tally::Tally;
 use crate::model::{Condition, Event, Expected, IdempotencyKey, NewEvent, Scope};
 use crate::storage::contract::{dice::Dice, forward, histories, key, read_all, stream, topic};
-use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Store, memory};
+use crate::storage::{AppendError, Appended, Batch, Cuts, EventLog, Kept, Place, Store, memory};
 
 /// Index into the batches that were sent.
 pub type Id = usize;
@@ -21,6 +21,11 @@ pub struct Ledger {
     unknown: BTreeSet<Id>,
     /// With a key, and of unknown outcome at some time.
     pub doubtful: BTreeSet<Id>,
+    /// What was deleted, and the last position of that: conditions look at nothing before it.
+    pub cuts: Arc<Cuts>,
+    deleted: u64,
+    /// Keys keep the events that they were used for, and those behind them.
+    keyless: bool,
     /// For random reads.
     pub history: histories::History,
     pub tally: Tally,
@@ -29,11 +34,28 @@ pub struct Ledger {
 const NOTE: &str = "batch";
 
 impl Ledger {
-    pub fn new() -> Self {
+    pub fn new(keyless: bool) -> Self {
         let now = Arc::new(AtomicU64::new(0));
         let oracle = memory::open(super::super::standing(&now));
         let (sent, unknown, doubtful) = (vec![], BTreeSet::new(), BTreeSet::new());
-        Self { oracle, now, sent, unknown, doubtful, history: histories::History::default(), tally: Tally::default() }
+        let (cuts, history, tally) = (Arc::default(), histories::History::default(), Tally::default());
+        Self { oracle, now, sent, unknown, doubtful, cuts, deleted: 0, keyless, history, tally }
+    }
+
+    /// Deletes some of a topic's first events.
+    pub async fn cut(&mut self, dice: &mut Dice) {
+        let name = topic(["a", "ab", "orders"][dice.below(3) as usize]);
+        let through = self.oracle.log.tip(&name).sequence.saturating_sub(dice.below(20));
+        let last = self.oracle.log.read(&forward(Scope::Topic(name.clone()), through)).await.expect("a page");
+        if let (1.., Some(last)) = (through, last.events.first()) {
+            self.deleted = self.deleted.max(last.position);
+            self.cuts.cut(&name, through);
+        }
+    }
+
+    /// A log as the engine sees it.
+    pub fn kept(&self, log: &Arc<dyn EventLog>) -> Kept {
+        Kept { log: log.clone(), cuts: self.cuts.clone() }
     }
 
     pub fn head(&self) -> u64 {
@@ -42,7 +64,7 @@ impl Ledger {
 
     /// A batch that the store has not seen, with conditions and a key at random.
     pub async fn random_batch(&mut self, dice: &mut Dice) -> (Id, Batch) {
-        let key = dice.chance(3).then(|| key(dice.below(12) as u8, dice.below(2) as u8));
+        let key = dice.chance(3).then(|| key(dice.below(12) as u8, dice.below(2) as u8)).filter(|_| !self.keyless);
         let conditions = self.conditions(dice).await;
         self.send(dice, conditions, key)
     }
@@ -66,13 +88,18 @@ impl Ledger {
     }
 
     /// One that was sent before, with its key.
-    pub fn again(&self, dice: &mut Dice) -> Option<(Id, Batch)> {
+    pub fn again(&mut self, dice: &mut Dice) -> Option<(Id, Batch)> {
         let keyed: Vec<Id> = (0..self.sent.len()).filter(|id| self.sent[*id].key.is_some()).collect();
         let id = *keyed.get(dice.below(keyed.len() as u64) as usize)?;
-        Some((id, self.sent[id].clone()))
+        Some((id, self.batch(id)))
     }
 
-    pub fn batch(&self, id: Id) -> Batch {
+    pub fn batch(&mut self, id: Id) -> Batch {
+        for condition in &mut self.sent[id].conditions {
+            if let Condition::Query { after, .. } = condition {
+                *after = self.deleted.max(*after);
+            }
+        }
         self.sent[id].clone()
     }
 
@@ -89,7 +116,10 @@ impl Ledger {
                     Condition::Stream { topic: of, stream: name, expected: Expected::Exactly(version + dice.below(2)) }
                 }
                 3 => Condition::Head(head + u64::from(dice.chance(4))),
-                4 => Condition::Query { filter: histories::random_filter(dice), after: dice.below(head + 2) },
+                4 => Condition::Query {
+                    filter: histories::random_filter(dice),
+                    after: dice.below(head + 2).max(self.deleted),
+                },
                 _ => Condition::Query { filter: histories::random_filter(dice), after: head },
             });
         }
@@ -183,9 +213,9 @@ impl Ledger {
     }
 
     /// Holds a store that was just opened against what is known, and learns what became of the batches that were unknown.
-    pub async fn settle(&mut self, log: &dyn EventLog) {
-        let found = read_all(log, forward(Scope::Store, 1)).await;
-        let known = read_all(&*self.oracle.log, forward(Scope::Store, 1)).await;
+    pub async fn settle(&mut self, log: &Arc<dyn EventLog>) {
+        let found = read_all(&self.kept(log), forward(Scope::Store, 1)).await;
+        let known = read_all(&self.kept(&self.oracle.log), forward(Scope::Store, 1)).await;
         assert!(found.len() >= known.len(), "{} events were acknowledged, {} are there", known.len(), found.len());
         let (kept, mut rest) = found.split_at(known.len());
         if let Some((ours, theirs)) = kept.iter().zip(&known).find(|(ours, theirs)| ours != theirs) {
@@ -201,7 +231,7 @@ impl Ledger {
             rest = after;
         }
         self.unknown.clear();
-        self.same_state(log).await;
+        self.same_state(&**log).await;
     }
 
     /// A batch of unknown outcome is there: the oracle has it appended now.

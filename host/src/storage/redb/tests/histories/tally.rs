@@ -22,6 +22,8 @@ pub struct Tally {
     pub refused: u64,
     pub commits: u64,
     pub commits_unknown: u64,
+    /// Times that deleted events left the files.
+    pub scavenged: u64,
 }
 
 impl AddAssign for Tally {
@@ -39,6 +41,7 @@ impl AddAssign for Tally {
         self.refused += other.refused;
         self.commits += other.commits;
         self.commits_unknown += other.commits_unknown;
+        self.scavenged += other.scavenged;
     }
 }
 
@@ -53,6 +56,7 @@ impl fmt::Display for Tally {
             "batches: {acknowledged} acknowledged, {replayed} known, {conflicts} conflicts, {refused} refused"
         )?;
         writeln!(f, "batches of unknown outcome: {unknown}, {adopted} of them were there")?;
-        write!(f, "commits: {} made, {} of unknown outcome", self.commits, self.commits_unknown)
+        writeln!(f, "commits: {} made, {} of unknown outcome", self.commits, self.commits_unknown)?;
+        write!(f, "deleted events left the files {} times", self.scavenged)
     }
 }

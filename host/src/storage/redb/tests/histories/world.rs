@@ -10,9 +10,9 @@ use super::commits::Commits;
 use super::ledger::{Id, Ledger};
 use super::tally::Tally;
 use super::trouble::Trouble;
-use crate::model::Read;
-use crate::storage::contract::dice::Dice;
-use crate::storage::{AppendError, Appended, Batch};
+use crate::model::{Event, Read};
+use crate::storage::contract::{dice::Dice, read_all};
+use crate::storage::{AppendError, Appended, Batch, EventLog};
 
 /// Longer than anything takes; what takes longer hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -24,6 +24,8 @@ pub struct World {
     now: Arc<AtomicU64>,
     ledger: Ledger,
     commits: Commits,
+    /// When what is deleted; apart from the other, so that histories without it stay what they are.
+    deletes: Dice,
     tally: Tally,
 }
 
@@ -41,7 +43,9 @@ impl World {
         let mut dice = Dice::new(seed);
         let tune = [tiny, tiny, small_segments, at_once, log_only][dice.below(5) as usize];
         let (disk, now) = (SimDisk::new(seed), Arc::new(AtomicU64::new(1_000)));
-        Self { dice, disk, tune, now, ledger: Ledger::new(), commits: Commits::new(), tally: Tally::default() }
+        let mut deletes = Dice::new(seed ^ 0x5ca7);
+        let ledger = Ledger::new(deletes.chance(2));
+        Self { dice, disk, tune, now, ledger, commits: Commits::new(), deletes, tally: Tally::default() }
     }
 
     /// Lives through it, and tells what was met.
@@ -55,7 +59,8 @@ impl World {
         for _ in 0..2 {
             let store = self.open_again().await;
             for id in std::mem::take(&mut self.ledger.doubtful) {
-                self.append(&store, id, self.ledger.batch(id)).await;
+                let batch = self.ledger.batch(id);
+                self.append(&store, id, batch).await;
             }
             self.append_new(&store).await;
             blocking("dropping the store", move || drop(store)).await;
@@ -96,7 +101,7 @@ impl World {
     /// Opens the store on a disk that works again: that must succeed, and what must be there is there.
     async fn open_again(&mut self) -> Store {
         let store = self.try_open().await.unwrap_or_else(|error| panic!("does not open again: {error}"));
-        in_time("looking through the log", self.ledger.settle(&*store.log)).await;
+        in_time("looking through the log", self.ledger.settle(&store.log)).await;
         in_time("looking through the records", self.commits.settle(&*store.records)).await;
         assert_eq!(store.log.failure(), None);
         store
@@ -119,6 +124,9 @@ impl World {
     }
 
     async fn step(&mut self, store: &Store) {
+        if self.deletes.chance(8) {
+            self.scavenge(store).await;
+        }
         match self.dice.below(12) {
             0..4 => self.append_new(store).await,
             4 => {
@@ -184,11 +192,30 @@ impl World {
         self.ledger.note_all(answers, self.now.load(Ordering::Relaxed), trouble).await;
     }
 
+    async fn scavenge(&mut self, store: &Store) {
+        self.ledger.cut(&mut self.deletes).await;
+        match in_time("scavenging", store.log.scavenge(self.ledger.cuts.all())).await {
+            Ok(bytes) => self.tally.scavenged += u64::from(bytes > 0),
+            Err(error) => assert!(self.trouble(), "nothing is wrong with the disk, but {error}"),
+        }
+    }
+
     async fn read(&mut self, store: &Store) {
         let mut read = self.ledger.history.random_read(&mut self.dice);
+        let cut = !self.ledger.cuts.all().is_empty();
+        let ours = self.ledger.kept(&store.log);
+        let theirs = self.ledger.kept(&self.ledger.oracle.log);
+        if cut {
+            // Pages end elsewhere where events are missing.
+            let theirs = read_all(&theirs, read.clone()).await;
+            return match in_time("a read", read_to_end(&ours, read.clone())).await {
+                Ok(ours) => assert!(ours == theirs, "{read:?}"),
+                Err(error) => assert!(self.trouble(), "nothing is wrong with the disk, but {error}"),
+            };
+        }
         loop {
-            let ours = in_time("a read", store.log.read(&read)).await;
-            let theirs = self.ledger.oracle.log.read(&read).await.expect("a page");
+            let ours = in_time("a read", ours.read(&read)).await;
+            let theirs = theirs.read(&read).await.expect("a page");
             match ours {
                 Ok(ours) => assert!(ours == theirs, "{read:?}"),
                 Err(error) => return assert!(self.trouble(), "nothing is wrong with the disk, but {error}"),
@@ -263,6 +290,18 @@ impl World {
             self.disk.stop(What::PowerLoss);
         }
         self.disk.restart();
+    }
+}
+
+async fn read_to_end(log: &dyn EventLog, mut read: Read) -> Result<Vec<Event>, StorageError> {
+    let mut events = vec![];
+    loop {
+        let page = log.read(&read).await?;
+        events.extend(page.events);
+        match page.next {
+            Some(next) => read.from = next,
+            None => return Ok(events),
+        }
     }
 }
 

@@ -288,6 +288,14 @@ impl Disk for SimDisk {
         if known { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
     }
 
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        let mut state = self.state();
+        let boot = state.boot;
+        state.meet(boot, Op::Name, Owner::of(path))?;
+        let known = state.names(parent(path))?.remove(name(path));
+        if known { Ok(()) } else { Err(ErrorKind::NotFound.into()) }
+    }
+
     fn sync_dir(&self, dir: &Path) -> io::Result<()> {
         let mut state = self.state();
         let boot = state.boot;

@@ -18,6 +18,7 @@ pub struct Names {
 enum Change {
     Put(String, Inode),
     Rename(String, String, Inode),
+    Remove(String),
 }
 
 impl Change {
@@ -28,6 +29,7 @@ impl Change {
                 names.remove(&from);
                 names.insert(to, inode);
             }
+            Change::Remove(name) => drop(names.remove(&name)),
         }
     }
 }
@@ -49,6 +51,15 @@ impl Names {
             self.change(Change::Rename(from.into(), to.into(), inode));
         }
         inode.is_some()
+    }
+
+    /// Answers whether the name was there.
+    pub fn remove(&mut self, name: &str) -> bool {
+        let known = self.seen.contains_key(name);
+        if known {
+            self.change(Change::Remove(name.into()));
+        }
+        known
     }
 
     pub fn sync(&mut self) {

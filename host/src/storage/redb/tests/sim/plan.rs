@@ -24,6 +24,7 @@ pub enum Owner {
     Log,
     /// A segment that is being made.
     Prepared,
+
     Index,
     Records,
     Directory,
@@ -36,7 +37,7 @@ impl Owner {
             _ if name.starts_with("index") => Self::Index,
             _ if name.starts_with("records") => Self::Records,
             _ if name.ends_with(".seg") => Self::Log,
-            _ if name.starts_with("prepared") => Self::Prepared,
+            _ if name.starts_with("prepared") || name.starts_with("scavenged") => Self::Prepared,
             _ => Self::Directory,
         }
     }
