@@ -40,6 +40,8 @@ struct State {
     /// Never forgotten, as nothing else is.
     keys: HashMap<[u8; 16], Recalled>,
     streams: HashMap<(TopicName, StreamName), Vec<Position>>,
+    /// How many of a topic's first events carry nothing any more.
+    emptied: HashMap<TopicName, usize>,
     closed: bool,
 }
 
@@ -208,10 +210,16 @@ impl EventLog for MemoryLog {
     /// What an event carried goes; that there was one stays.
     async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError> {
         let (mut state, mut bytes) = (self.state(), 0);
-        let deleted = |event: &&mut Event| cuts.get(&event.topic).is_some_and(|through| event.sequence <= *through);
-        for event in state.events.iter_mut().filter(deleted) {
-            bytes += event.payload.as_bytes().len() as u64;
-            (event.payload, event.tags, event.metadata) = (Payload::Bytes(Bytes::new()), vec![], vec![]);
+        let State { events, topics, emptied, .. } = &mut *state;
+        for (topic, through) in cuts {
+            let positions = topics.get(&topic).map_or(&[][..], Vec::as_slice);
+            let emptied = emptied.entry(topic).or_default();
+            for position in positions.iter().take(through as usize).skip(*emptied) {
+                let event = &mut events[*position as usize - 1];
+                bytes += event.payload.as_bytes().len() as u64;
+                (event.payload, event.tags, event.metadata) = (Payload::Bytes(Bytes::new()), vec![], vec![]);
+            }
+            *emptied = (through as usize).max(*emptied);
         }
         Ok(bytes)
     }

@@ -123,6 +123,7 @@ macro_rules! storage_contract {
             a_filter_that_matches_nothing_is_read_in_bounded_steps
             reading_where_nothing_is_finds_nothing
             behind_a_sequence_there_are_so_many_bytes
+            scavenging_takes_nothing_that_was_not_deleted
             a_reader_that_follows_the_head_misses_nothing_and_sees_nothing_twice
         );
         $crate::storage_contract!($open; histories: random_histories_read_as_a_plain_list_says);

@@ -1,5 +1,6 @@
 //! What `read` promises, besides what `histories` checks at random.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Open, batch, event, forward, kind, read_all, stream, ticking, topic};
@@ -163,4 +164,29 @@ pub async fn behind_a_sequence_there_are_so_many_bytes(open: Open<'_>) {
     }
     assert_eq!(store.log.beyond(&name, 600 * (BYTES + 200)).await.expect("a sequence"), 0, "there are not so many");
     assert_eq!(store.log.beyond(&topic("nothing"), 1).await.expect("a sequence"), 0);
+}
+
+pub async fn scavenging_takes_nothing_that_was_not_deleted(open: Open<'_>) {
+    let store = open(ticking());
+    for _ in 0..300 {
+        let one = |name| event(name, "s", vec![b'x'; 400]);
+        store.log.append(batch(vec![one("cut"), one("kept")])).await.expect("appends");
+    }
+    let scopes = |name: &str, first| {
+        [forward(Scope::Topic(topic(name)), first), forward(Scope::Stream(topic(name), stream("s")), first)]
+    };
+    let all = async || {
+        let mut found = vec![];
+        for read in scopes("kept", 1).into_iter().chain(scopes("cut", 201)) {
+            found.push(read_all(&*store.log, read).await);
+        }
+        (found, store.log.tip(&topic("cut")), store.log.tip(&topic("kept")), *store.log.head().borrow())
+    };
+    let before = all().await;
+    for through in [100, 200, 200] {
+        store.log.scavenge(HashMap::from([(topic("cut"), through)])).await.expect("scavenges");
+        assert!(all().await == before, "up to {through}");
+    }
+    let place = store.log.append(batch(vec![event("cut", "s", "x")])).await.expect("appends").places[0];
+    assert_eq!((place.position, place.sequence, place.version), (601, 301, Some(301)));
 }

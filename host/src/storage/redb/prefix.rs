@@ -184,6 +184,14 @@ impl Prefix {
             // A run holds all places from `run.first` on; those that the span wants are looked at in its order.
             while let Some(position) = span.next().and_then(|place| run.position(place)) {
                 let event = events.event(position)?;
+                if event.is_empty() {
+                    // Only the store has places of deleted events: they need not be counted one by one.
+                    span.at = events.end_of_gap(position, span.direction);
+                    if span.direction == Direction::Backward {
+                        span.step();
+                    }
+                    continue;
+                }
                 let more = visit(span.at, position, event).map_err(|damage| self.damaged(position, damage))?;
                 span.step();
                 if !more {
@@ -384,6 +392,11 @@ impl<'p> Events<'p> {
         }
         let event = self.current.as_ref().ok_or(Damage("no stretch")).and_then(|stretch| stretch.event(position));
         event.map_err(|damage| self.prefix.damaged(position, damage))
+    }
+
+    /// The last position of the gap that a position without bytes is in, or the first, as far as the stretch goes.
+    fn end_of_gap(&self, position: Position, direction: Direction) -> Position {
+        self.current.as_ref().map_or(position, |stretch| stretch.end_of_gap(position, direction))
     }
 
     fn load(&self, position: Position) -> Result<Stretch, StorageError> {

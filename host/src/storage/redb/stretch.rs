@@ -13,8 +13,8 @@ use super::disk::{Disk, DiskFile, FileRef, How};
 use super::group;
 use super::keys;
 use super::wal::WalEnd;
-use crate::model::Position;
 use crate::model::limits::{SEGMENT_FILES_OPEN, STRETCH_BYTES};
+use crate::model::{Direction, Position};
 use crate::storage::codec::{self, Damage, EVENT_FORMAT};
 use crate::storage::gap::{self, GAP_FORMAT};
 
@@ -132,6 +132,15 @@ impl Stretch {
         let index = position.checked_sub(self.positions.start).map(|index| index as usize);
         let range = index.and_then(|index| self.events.get(index)).ok_or(Damage("no such event in its stretch"))?;
         Ok(&self.bytes[range.clone()])
+    }
+
+    /// The last position of the gap that a position without bytes is in, or the first. **Invariant:** it is one of these.
+    pub fn end_of_gap(&self, position: Position, direction: Direction) -> Position {
+        let (before, behind) = self.events.split_at((position - self.positions.start) as usize);
+        match direction {
+            Direction::Forward => position + behind.iter().take_while(|range| range.is_empty()).count() as u64,
+            Direction::Backward => position - before.iter().rev().take_while(|range| range.is_empty()).count() as u64,
+        }
     }
 }
 
