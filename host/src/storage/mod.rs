@@ -187,7 +187,8 @@ pub trait EventLog: Send + Sync + 'static {
     async fn beyond(&self, topic: &TopicName, bytes: u64) -> Result<Sequence, StorageError>;
 
     /// Lets go of the bytes of a topic's events up to a sequence, of each topic that is named, if it is worth the work, and does
-    /// so much of it as may be done in one go; answers how many bytes it gave back. Positions, sequences, versions and the last deleted event's hash stay as they are.
+    /// so much of it as may be done in one go; answers how many bytes it gave back. Positions, sequences, versions and the last
+    /// deleted event's hash stay as they are.
     /// **Invariant:** nobody asks for these events any more, a topic's cut never goes back, and nobody copies the log (`stored`)
     /// while it goes on: in a copy the deleted events of a topic must be its first ones too.
     async fn scavenge(&self, cuts: HashMap<TopicName, Sequence>) -> Result<u64, StorageError>;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::index::row;
 use super::keys::{
-    self, SEGMENTS, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_BYTES, TOPIC_POSTINGS, TYPE_POSTINGS,
+    self, META, SEGMENTS, STREAM_POSTINGS, STRETCHES, TAG_POSTINGS, TOPIC_BYTES, TOPIC_POSTINGS, TYPE_POSTINGS,
 };
 use super::labels::Labels;
 use super::postings;
@@ -30,6 +30,7 @@ pub struct Rewritten {
 
 pub fn apply(txn: &WriteTransaction, new: &Rewritten) -> Result<(), redb::Error> {
     txn.open_table(SEGMENTS)?.insert(new.segment, new.generation)?;
+    txn.open_table(META)?.insert(keys::META_GAPS, 1)?;
     let mut stretches = txn.open_table(STRETCHES)?;
     stretches.retain_in(new.positions.clone(), |_, _| false)?;
     for (position, offset) in &new.stretches {

@@ -240,6 +240,9 @@ fn write_meta(txn: &WriteTransaction, chunk: &Chunk) -> Result<(), redb::Error> 
             chunk.first()
         )));
     }
+    if chunk.topics.values().any(|events| events.places.skipped) {
+        meta.insert(keys::META_GAPS, 1)?;
+    }
     meta.insert(keys::META_POSITION, last.last())?;
     meta.insert(keys::META_TIME_MS, last.time_ms)?;
     meta.insert(keys::META_GROUP, last.number)?;

@@ -40,6 +40,8 @@ pub const META_TIME_MS: &str = "time_ms";
 pub const META_GROUP: &str = "group";
 pub const META_SEGMENT: &str = "segment";
 pub const META_OFFSET: &str = "offset";
+/// 1 once deleted events have left the log.
+pub const META_GAPS: &str = "gaps";
 /// When the young generation of idempotency keys was begun.
 pub const META_KEYS_SINCE: &str = "keys_since";
 

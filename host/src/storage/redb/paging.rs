@@ -88,7 +88,8 @@ fn take_from_memory(
     Ok(())
 }
 
-/// Looks at one event, or at a place whose event was deleted: is it the one that the index promised, is it wanted, and then into the page.
+/// Looks at one event: is it the one that the index promised, is it wanted, and then into the page. Of a deleted one nothing
+/// is there.
 pub fn look<'a>(
     page: &mut PageBuilder,
     read: &Read,

@@ -40,6 +40,8 @@ pub struct Prefix {
     pub position: Position,
     pub path: PathBuf,
     pub files: Arc<Files>,
+    /// Some events were deleted from the log.
+    gaps: bool,
     /// The segment that the next group goes into: all before it are full.
     pub segment: u64,
     stretches: ReadOnlyTable<u64, (u64, u64)>,
@@ -75,6 +77,7 @@ impl Prefix {
             }
             let prefix = Self {
                 position: reached.position,
+                gaps: number(keys::META_GAPS)? > 0,
                 segment: reached.wal.segment,
                 path: path.to_owned(),
                 files,
@@ -236,6 +239,10 @@ impl Prefix {
 
     /// The first place of a topic or stream that was not deleted, as far as this snapshot knows.
     fn kept_from(&self, scope: &Scope) -> Result<Option<u64>, StorageError> {
+        if !self.gaps {
+            // Nothing ever left this log: what is not here is missing.
+            return Ok(None);
+        }
         let row = match scope {
             Scope::Store => return Ok(None),
             Scope::Topic(topic) => self.list(&self.topics, |number| keys::topic_key(topic, number)).first_row()?,

@@ -35,9 +35,10 @@ const WORTH_SHARE: u64 = 8;
 /// Does the first segments that are worth it; answers the bytes that were given back.
 pub fn run(shared: &Shared, cuts: &Cuts) -> Result<u64, StorageError> {
     let mut saved = 0;
+    let by_name = cuts.iter().map(|(topic, through)| (topic.as_str(), *through)).collect();
     for segment in worth(shared, cuts)?.take(SEGMENTS_SCAVENGED) {
         let prefix = shared.state().tail.prefix.clone();
-        match Rewrite::segment(shared, &prefix, cuts, segment)? {
+        match Rewrite::segment(shared, &prefix, &by_name, segment)? {
             Done::Rewritten(new) => {
                 saved += new.saved;
                 drop(prefix);
@@ -97,7 +98,7 @@ enum Done {
 struct Rewrite<'a> {
     shared: &'a Shared,
     prefix: &'a Prefix,
-    cuts: &'a Cuts,
+    cuts: &'a HashMap<&'a str, Sequence>,
     file: FileRef,
     salt: group::Salt,
     /// Where the record that grows is to be written, the groups in it, its first position, and how many it has.
@@ -136,7 +137,12 @@ impl From<Damage> for Stop {
 }
 
 impl<'a> Rewrite<'a> {
-    fn segment(shared: &'a Shared, prefix: &'a Prefix, cuts: &'a Cuts, segment: u64) -> Result<Done, StorageError> {
+    fn segment(
+        shared: &'a Shared,
+        prefix: &'a Prefix,
+        cuts: &'a HashMap<&'a str, Sequence>,
+        segment: u64,
+    ) -> Result<Done, StorageError> {
         let files = &prefix.files;
         let (path, generation) = (files.path(segment), files.generation(segment) + 1);
         let aside = keys::new_file(&files.dir.join("scavenged"));
@@ -242,7 +248,7 @@ impl<'a> Rewrite<'a> {
         {
             self.in_use = view.place.position + u64::from(keyed.events) - 1;
         }
-        if self.cuts.iter().any(|(topic, through)| topic.as_str() == view.topic && view.place.sequence <= *through) {
+        if self.cuts.get(view.topic).is_some_and(|through| view.place.sequence <= *through) {
             if view.place.position <= self.in_use {
                 return Err(Stop::NotYet);
             }

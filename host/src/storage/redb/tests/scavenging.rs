@@ -311,3 +311,30 @@ async fn a_condition_does_not_count_what_was_deleted() {
     let name: TopicName = topic(CUT);
     assert_eq!(store.log.tip(&name).sequence, 2_000);
 }
+
+/// Of a log from which nothing was deleted, a first row that is missing is damage, and no deleted event.
+#[tokio::test]
+async fn what_is_missing_from_the_index_is_not_taken_for_deleted() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let store = open_at(dir.path(), at_once).expect("opens");
+    fill(&store, 0..20).await;
+    close(store).await;
+    {
+        let directory = Directory::open(Arc::new(OsDisk), dir.path()).expect("opens");
+        let index = Index::open(&directory, 0).expect("opens");
+        let txn = index.db.begin_write().expect("begins");
+        for (table, first) in [
+            (keys::TOPIC_POSTINGS, keys::topic_key(&topic(CUT), 1)),
+            (keys::STREAM_POSTINGS, keys::stream_key(&topic(CUT), &stream("always"), 1)),
+        ] {
+            let mut rows = txn.open_table(table).expect("opens");
+            assert!(rows.remove(first.as_slice()).expect("removes").is_some());
+        }
+        txn.commit().expect("commits");
+    }
+    let store = open_at(dir.path(), at_once).expect("opens");
+    for scope in [Scope::Topic(topic(CUT)), Scope::Stream(topic(CUT), stream("always"))] {
+        let read = store.log.read(&forward(scope.clone(), 1)).await;
+        assert!(matches!(read, Err(StorageError::Corrupt { .. })), "{scope:?}: {read:?}");
+    }
+}
