@@ -272,6 +272,23 @@ fn none_of(types: &[&str], tags: &[&str], after: u64) -> Condition {
     Condition::Query { filter: Filter { types, tags, time_ms: None }, after }
 }
 
+/// Tags that take turns: to know that no event has both, or where the one is that has, the lists are walked step by step.
+pub async fn a_query_that_takes_many_steps_is_answered_too(open: Open<'_>) {
+    let store = open(ticking());
+    store.log.append(batch(vec![tagged("t", "Opened", &["x", "y"])])).await.expect("appends");
+    for _ in 0..200 {
+        let turns = ["x", "y"]
+            .map(|name| NewEvent { payload: Payload::Bytes(vec![b'p'; 300].into()), ..tagged("t", "Moved", &[name]) });
+        store.log.append(batch(turns.into())).await.expect("appends");
+    }
+    let asked = async |after| {
+        let asked = batch_if(vec![tagged("t", "Asked", &[])], vec![none_of(&[], &["x", "y"], after)]);
+        store.log.append(asked).await.map_err(|error| format!("{error}"))
+    };
+    assert_eq!(asked(0).await, Err("an event at position 1 matches the query, expected none after 0".into()));
+    assert_eq!(asked(1).await.expect("holds").places[0].position, 402);
+}
+
 pub async fn a_query_is_refused_by_the_last_event_that_matches_after_its_position(open: Open<'_>) {
     let store = open(ticking());
     // Positions 1 to 4, and the same again many times over in another topic: so that it is there and long ago.

@@ -13,7 +13,7 @@ pub mod recording;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{Batch, Clock, EventLog, Store};
+use super::{Batch, Clock, EventLog, StorageError, Store};
 use crate::model::{
     Condition, Direction, Event, EventType, Expected, Filter, IdempotencyKey, NewEvent, Payload, Read, Scope,
     StreamName, Tag, TopicName,
@@ -79,14 +79,19 @@ pub fn forward(scope: Scope, from: u64) -> Read {
 }
 
 /// Reads page after page to the end.
-pub async fn read_all(log: &dyn EventLog, mut read: Read) -> Vec<Event> {
+pub async fn read_all(log: &dyn EventLog, read: Read) -> Vec<Event> {
+    try_read_all(log, read).await.expect("a page")
+}
+
+/// The same where a page may not come.
+pub async fn try_read_all(log: &dyn EventLog, mut read: Read) -> Result<Vec<Event>, StorageError> {
     let mut events = vec![];
     loop {
-        let page = log.read(&read).await.expect("a page");
+        let page = log.read(&read).await?;
         events.extend(page.events);
         match page.next {
             Some(next) => read.from = next,
-            None => return events,
+            None => return Ok(events),
         }
     }
 }
@@ -99,6 +104,7 @@ macro_rules! storage_contract {
         $crate::storage_contract!($open; appending:
             positions_sequences_and_versions_are_gapless_under_40_concurrent_appenders
             of_30_concurrent_appends_that_expect_a_new_stream_exactly_one_wins
+            a_query_that_takes_many_steps_is_answered_too
             every_condition_that_fails_is_reported_and_nothing_is_written
             each_expectation_holds_exactly_when_it_says
             a_batch_over_several_topics_and_streams_is_adjacent_and_whole

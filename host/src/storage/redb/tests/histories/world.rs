@@ -10,8 +10,8 @@ use super::commits::Commits;
 use super::ledger::{Id, Ledger};
 use super::tally::Tally;
 use super::trouble::Trouble;
-use crate::model::{Event, Read};
-use crate::storage::contract::{dice::Dice, read_all};
+use crate::model::Read;
+use crate::storage::contract::{dice::Dice, read_all, try_read_all};
 use crate::storage::{AppendError, Appended, Batch, EventLog};
 
 /// Longer than anything takes; what takes longer hangs.
@@ -208,7 +208,7 @@ impl World {
         if cut {
             // Pages end elsewhere where events are missing.
             let theirs = read_all(&theirs, read.clone()).await;
-            return match in_time("a read", read_to_end(&ours, read.clone())).await {
+            return match in_time("a read", try_read_all(&ours, read.clone())).await {
                 Ok(ours) => assert!(ours == theirs, "{read:?}"),
                 Err(error) => assert!(self.trouble(), "nothing is wrong with the disk, but {error}"),
             };
@@ -290,18 +290,6 @@ impl World {
             self.disk.stop(What::PowerLoss);
         }
         self.disk.restart();
-    }
-}
-
-async fn read_to_end(log: &dyn EventLog, mut read: Read) -> Result<Vec<Event>, StorageError> {
-    let mut events = vec![];
-    loop {
-        let page = log.read(&read).await?;
-        events.extend(page.events);
-        match page.next {
-            Some(next) => read.from = next,
-            None => return Ok(events),
-        }
     }
 }
 
