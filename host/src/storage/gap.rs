@@ -38,6 +38,15 @@ pub struct Left {
     pub streams: BTreeMap<StreamName, Version>,
 }
 
+/// Notes what was left later.
+pub fn add_left(known: &mut BTreeMap<TopicName, Left>, later: BTreeMap<TopicName, Left>) {
+    for (topic, left) in later {
+        let known = known.entry(topic).or_default();
+        known.tip = left.tip;
+        known.streams.extend(left.streams);
+    }
+}
+
 /// Whether these are the bytes of a gap, and not of an event. Checks nothing.
 pub fn is_gap(stored: &[u8]) -> bool {
     stored.first() == Some(&GAP_FORMAT)
@@ -62,11 +71,7 @@ impl Gap {
             return Err(Damage("a gap that does not go on from the one before"));
         }
         (self.last, self.time_ms) = (next.last, next.time_ms);
-        for (topic, left) in next.topics {
-            let known = self.topics.entry(topic).or_default();
-            known.tip = left.tip;
-            known.streams.extend(left.streams);
-        }
+        add_left(&mut self.topics, next.topics);
         Ok(())
     }
 

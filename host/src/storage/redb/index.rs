@@ -37,15 +37,17 @@ impl Index {
         let path = keys::index_file(&directory.path);
         let db = database::open(directory, &path, cache_bytes, create_tables)?;
         let dir = keys::log_dir(&directory.path);
-        let mut generations = generations(&db).map_err(|error| redb_error(&path, error))?;
-        if generations.is_none() {
-            // Made from the log anew: each file that has its name is whole, and the newest is what the store was last.
-            let found = segments::generations(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
-            let found = found.into_iter().filter(|(_, generation)| *generation > 0).collect();
-            write_generations(&db, &found).map_err(|error| redb_error(&path, error))?;
-            generations = Some(found);
-        }
-        let files = Files::new(directory.disk.clone(), dir, generations.unwrap_or_default());
+        let generations = match generations(&db).map_err(|error| redb_error(&path, error))? {
+            Some(generations) => generations,
+            None => {
+                // Made from the log anew: each file that has its name is whole, and the newest is what the store was last.
+                let found = segments::generations(&*directory.disk, &dir).map_err(io_error("cannot list", &dir))?;
+                let found = found.into_iter().filter(|(_, generation)| *generation > 0).collect();
+                write_generations(&db, &found).map_err(|error| redb_error(&path, error))?;
+                found
+            }
+        };
+        let files = Files::new(directory.disk.clone(), dir, generations);
         Ok(Self { db, path, files: Mutex::new(Arc::new(files)) })
     }
 

@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::batch::{Checked, Outcome, Prepared};
 use super::chunk::KeyUse;
-use super::lookup::{Effort, Looked, Questions};
+use super::lookup::{self, Effort, Looked};
 use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
 use super::{scavenge, threads, verify};
@@ -60,13 +60,14 @@ impl RedbLog {
         }
     }
 
-    async fn look(&self, questions: Questions) -> Result<Looked, StorageError> {
+    async fn look(&self, batch: &Batch) -> Result<Looked, StorageError> {
         let effort = if self.shared.directory.pace.is_quick() { Effort::Brief } else { Effort::Memory };
-        if let Some(looked) = questions.look(&self.shared, effort)? {
+        if let Some(looked) = lookup::look(&self.shared, batch.key.as_ref(), &batch.conditions, effort)? {
             return Ok(looked);
         }
-        let shared = self.shared.clone();
-        let looked = on_blocking_thread(move || questions.look(&shared, Effort::Whole)).await?;
+        let (shared, key, conditions) = (self.shared.clone(), batch.key, batch.conditions.clone());
+        let whole = move || lookup::look(&shared, key.as_ref(), &conditions, Effort::Whole);
+        let looked = on_blocking_thread(whole).await?;
         looked.ok_or_else(unasked)
     }
 
@@ -138,8 +139,8 @@ impl EventLog for RedbLog {
         }
         batch.key = batch.key.filter(|_| !batch.events.is_empty());
         let mut checked = Checked::default();
-        if let Some(questions) = Questions::of(&batch) {
-            let looked = self.look(questions).await?;
+        if lookup::asks(batch.key.as_ref(), &batch.conditions) {
+            let looked = self.look(&batch).await?;
             if let (Some(key), Some(used)) = (&batch.key, looked.used) {
                 return self.told(used.answer(key)?).await;
             }

@@ -7,7 +7,7 @@ use super::labels::Walked;
 use super::shared::Shared;
 use crate::model::limits::LOOKUP_STEPS_BRIEF;
 use crate::model::{Condition, Filter, IdempotencyKey, Position};
-use crate::storage::{Batch, StorageError};
+use crate::storage::StorageError;
 
 /// How much may be done to find an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,14 +16,6 @@ pub enum Effort {
     /// Some steps in the index, where nobody should be held up for long.
     Brief,
     Whole,
-}
-
-/// What a batch asks.
-#[derive(Clone)]
-pub struct Questions {
-    key: Option<IdempotencyKey>,
-    /// One for each condition; `None` for those that the writer alone can tell.
-    queries: Vec<Option<(Filter, Position)>>,
 }
 
 pub struct Looked {
@@ -38,53 +30,52 @@ impl Effort {
     }
 }
 
-impl Questions {
-    /// `None` if there is nothing to look up.
-    pub fn of(batch: &Batch) -> Option<Self> {
-        let query = |condition: &Condition| match condition {
-            Condition::Query { filter, after } => Some((filter.clone(), *after)),
-            Condition::Stream { .. } | Condition::Head(_) => None,
-        };
-        let queries: Vec<_> = batch.conditions.iter().map(query).collect();
-        let asks = batch.key.is_some() || queries.iter().any(Option::is_some);
-        asks.then_some(Self { key: batch.key, queries })
+fn query(condition: &Condition) -> Option<(&Filter, Position)> {
+    match condition {
+        Condition::Query { filter, after } => Some((filter, *after)),
+        // The writer alone can tell these.
+        Condition::Stream { .. } | Condition::Head(_) => None,
     }
+}
 
-    /// Looks them up; `None` if that takes more effort.
-    pub fn look(&self, shared: &Shared, effort: Effort) -> Result<Option<Looked>, StorageError> {
-        let (head, known, mut newest, prefix) = {
-            let state = shared.state();
-            let known = self.key.as_ref().and_then(|key| state.tail.key(&key.key));
-            if effort == Effort::Memory && known.is_none() && self.need_index(state.tail.prefix.position) {
-                return Ok(None);
-            }
-            let newest = |(filter, after): &(Filter, Position)| state.tail.newest(filter, *after);
-            let newest: Vec<_> = self.queries.iter().map(|query| query.as_ref().map_or(0, newest)).collect();
-            (state.tail.head(), known, newest, state.tail.prefix.clone())
-        };
-        let used = match (known, &self.key) {
-            (None, Some(key)) => prefix.key(&key.key)?,
-            (known, _) => known,
-        };
-        if used.is_none() {
-            for (newest, query) in newest.iter_mut().zip(&self.queries) {
-                match query {
-                    Some((filter, after)) if *newest == 0 && *after < prefix.position => {
-                        *newest = match prefix.newest(filter, *after, effort.steps_max())? {
-                            Walked::Found(position) => position,
-                            Walked::End => 0,
-                            Walked::Tired(_) => return Ok(None),
-                        };
-                    }
-                    _ => {}
-                }
-            }
+/// Whether there is anything to look up.
+pub fn asks(key: Option<&IdempotencyKey>, conditions: &[Condition]) -> bool {
+    key.is_some() || conditions.iter().any(|condition| query(condition).is_some())
+}
+
+/// Looks up what a batch's key and conditions ask; `None` if that takes more effort.
+pub fn look(
+    shared: &Shared,
+    key: Option<&IdempotencyKey>,
+    conditions: &[Condition],
+    effort: Effort,
+) -> Result<Option<Looked>, StorageError> {
+    let queries = || conditions.iter().map(query);
+    let (head, known, mut newest, prefix) = {
+        let state = shared.state();
+        let (known, indexed) = (key.and_then(|key| state.tail.key(&key.key)), state.tail.prefix.position);
+        let asks_index = key.is_some() || queries().flatten().any(|(_, after)| after < indexed);
+        if effort == Effort::Memory && known.is_none() && indexed > 0 && asks_index {
+            return Ok(None);
         }
-        Ok(Some(Looked { used, checked: Checked { up_to: head, newest } }))
+        let newest = queries().map(|query| query.map_or(0, |(filter, after)| state.tail.newest(filter, after)));
+        (state.tail.head(), known, newest.collect::<Vec<_>>(), state.tail.prefix.clone())
+    };
+    let used = match (known, key) {
+        (None, Some(key)) => prefix.key(&key.key)?,
+        (known, _) => known,
+    };
+    if used.is_none() {
+        for (newest, query) in newest.iter_mut().zip(queries()) {
+            let Some((filter, after)) = query.filter(|(_, after)| *newest == 0 && *after < prefix.position) else {
+                continue;
+            };
+            *newest = match prefix.newest(filter, after, effort.steps_max())? {
+                Walked::Found(position) => position,
+                Walked::End => 0,
+                Walked::Tired(_) => return Ok(None),
+            };
+        }
     }
-
-    fn need_index(&self, indexed: Position) -> bool {
-        let asks = |(_, after): &(Filter, Position)| *after < indexed;
-        indexed > 0 && (self.key.is_some() || self.queries.iter().flatten().any(asks))
-    }
+    Ok(Some(Looked { used, checked: Checked { up_to: head, newest } }))
 }

@@ -267,11 +267,7 @@ impl<'a> Rewrite<'a> {
         let tags = tags.map_err(|_| Damage("a tag that is none"))?;
         self.labels.add(&event_type, &tags, view.place.position);
         let gap = Gap::of(view)?;
-        for (topic, left) in &gap.topics {
-            let known = self.left.entry(topic.clone()).or_default();
-            known.tip = left.tip;
-            known.streams.extend(left.streams.clone());
-        }
+        gap::add_left(&mut self.left, gap.topics.clone());
         Ok(self.widen(gap)?)
     }
 
