@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
-use crate::http::{App, Connections, Turns, router};
+use crate::http::{App, Connections, Rooms, Turns, router};
 use crate::model::limits;
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
@@ -90,14 +90,14 @@ impl Server {
         let (open_socket, sockets) = mpsc::channel(1);
         let look = Duration::from_millis(config.retention_look_ms);
         background.handle.spawn(engine.clone().keep_retention(look, stopped.clone()));
-        let app = App {
+        let app = App::new(Rooms {
             engine: engine.clone(),
             consumers: consumers.clone(),
             live: Live::start(engine.clone(), stopped.clone()),
             heartbeat: Duration::from_millis(config.heartbeat_ms),
             sockets: open_socket,
             turns: Turns::default(),
-        };
+        });
         let app = router(app, config.body_bytes_max);
         let connections = Connections::new(listener, stopped.clone());
         let serving = tokio::spawn(async move {

@@ -7,7 +7,7 @@
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub enum How {
     Read,
     Write,
+    /// The same, and whole blocks go past the system's cache where the file system lets them.
+    WriteBlocks,
     /// Made if it is missing, and emptied.
     Empty,
 }
@@ -25,6 +27,10 @@ pub trait DiskFile: Debug + Send + Sync {
     fn size(&self) -> io::Result<u64>;
     fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()>;
+    /// Writes whole blocks, in memory and in the file where blocks start (see `Blocks`).
+    fn write_blocks_at(&self, blocks: &[u8], at: u64) -> io::Result<()> {
+        self.write_all_at(blocks, at)
+    }
     /// Makes the file so long and gives it its room, so that a full disk is met here and not halfway through a record.
     fn allocate(&self, bytes: u64) -> io::Result<()>;
     fn set_len(&self, bytes: u64) -> io::Result<()>;
@@ -60,37 +66,53 @@ pub fn read_from(file: &dyn DiskFile, at: u64) -> io::Result<Vec<u8>> {
 /// The operating system's.
 pub struct OsDisk;
 
-impl DiskFile for File {
+#[derive(Debug)]
+struct OsFile {
+    file: File,
+    /// The same file, for writes past the system's cache.
+    direct: Option<File>,
+}
+
+impl DiskFile for OsFile {
     fn size(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
     }
 
     fn read_exact_at(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
-        FileExt::read_exact_at(self, bytes, at)
+        self.file.read_exact_at(bytes, at)
     }
 
     fn write_all_at(&self, bytes: &[u8], at: u64) -> io::Result<()> {
-        FileExt::write_all_at(self, bytes, at)
+        self.file.write_all_at(bytes, at)
+    }
+
+    fn write_blocks_at(&self, blocks: &[u8], at: u64) -> io::Result<()> {
+        let Some(direct) = &self.direct else { return self.file.write_all_at(blocks, at) };
+        match direct.write_all_at(blocks, at) {
+            // Some devices have larger blocks.
+            Err(error) if error.kind() == io::ErrorKind::InvalidInput => self.file.write_all_at(blocks, at),
+            done => done,
+        }
     }
 
     fn allocate(&self, bytes: u64) -> io::Result<()> {
-        match rustix::fs::fallocate(self, rustix::fs::FallocateFlags::empty(), 0, bytes) {
+        match rustix::fs::fallocate(&self.file, rustix::fs::FallocateFlags::empty(), 0, bytes) {
             // Not every file system can; there a full disk is met by whoever writes.
-            Err(rustix::io::Errno::OPNOTSUPP) => File::set_len(self, bytes),
+            Err(rustix::io::Errno::OPNOTSUPP) => self.file.set_len(bytes),
             done => Ok(done?),
         }
     }
 
     fn set_len(&self, bytes: u64) -> io::Result<()> {
-        File::set_len(self, bytes)
+        self.file.set_len(bytes)
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        File::sync_data(self)
+        self.file.sync_data()
     }
 
     fn sync_all(&self) -> io::Result<()> {
-        File::sync_all(self)
+        self.file.sync_all()
     }
 }
 
@@ -99,14 +121,19 @@ impl Disk for OsDisk {
         let mut options = OpenOptions::new();
         options.read(true).write(how != How::Read);
         options.create(how == How::Empty).truncate(how == How::Empty);
-        Ok(Arc::new(options.open(path)?))
+        let file = options.open(path)?;
+        let direct = match how {
+            How::WriteBlocks => options.custom_flags(rustix::fs::OFlags::DIRECT.bits() as i32).open(path).ok(),
+            How::Read | How::Write | How::Empty => None,
+        };
+        Ok(Arc::new(OsFile { file, direct }))
     }
 
     fn lock(&self, path: &Path) -> Result<FileRef, TryLockError> {
         let open = OpenOptions::new().create(true).truncate(false).write(true).open(path);
         let file = open.map_err(TryLockError::Error)?;
         file.try_lock()?;
-        Ok(Arc::new(file))
+        Ok(Arc::new(OsFile { file, direct: None }))
     }
 
     fn exists(&self, path: &Path) -> io::Result<bool> {

@@ -9,6 +9,7 @@
 //! The directory's lock is held until the last handle of the store is gone, because redb's file is open as long.
 
 mod batch;
+mod blocks;
 mod chunk;
 mod config;
 mod database;
@@ -98,6 +99,7 @@ fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Resu
     let started = Segments::start(directory.disk.clone(), keys::log_dir(&directory.path), config.segment_bytes);
     let (segments, segments_thread) = started.map_err(&failed)?;
     let wal = Wal::new(found.segment, found.reached.wal.offset, segments);
+    let wal = wal.map_err(io_error("cannot read the end of", &keys::log_dir(&directory.path)))?;
 
     let (heads, queue_batches) = (Heads::new(tail.tips()), config.writer_queue_batches);
     let head = found.reached.position;

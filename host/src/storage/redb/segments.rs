@@ -10,11 +10,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
+use super::blocks::{BLOCK, Blocks};
 use super::disk::{Disk, DiskFile, FileRef, How};
 use super::keys;
 use super::stretch::Files;
 use super::threads;
 use super::wal::Segment;
+
+/// Zeros of one write.
+const ZEROS_BYTES: usize = 64 * BLOCK;
 
 /// What the thread is asked for.
 enum Request {
@@ -93,22 +97,24 @@ pub fn cut(file: &dyn DiskFile, length: u64) {
 }
 
 pub fn open(disk: &dyn Disk, path: &Path, number: u64) -> io::Result<Segment> {
-    let file = disk.open(path, How::Write)?;
+    let file = disk.open(path, How::WriteBlocks)?;
     let bytes = file.size()?;
     Ok(Segment { number, file, bytes })
 }
 
 /// Makes a zeroed file under another name first.
 pub fn create(disk: &dyn Disk, dir: &Path, path: &Path, bytes: u64) -> io::Result<()> {
-    const ZEROS: &[u8] = &[0; 256 << 10];
     let aside = keys::new_file(&dir.join("prepared"));
-    let file = disk.open(&aside, How::Empty)?;
+    drop(disk.open(&aside, How::Empty)?);
+    let file = disk.open(&aside, How::WriteBlocks)?;
     let zero = || -> io::Result<()> {
         file.allocate(bytes)?;
-        let mut at = 0;
+        let mut zeros = Blocks::new(ZEROS_BYTES);
+        zeros.fill(&vec![0; ZEROS_BYTES]);
+        let (zeros, mut at) = (zeros.padded(), 0);
         while at < bytes {
-            let piece = ZEROS.len().min((bytes - at) as usize);
-            file.write_all_at(&ZEROS[..piece], at)?;
+            let piece = zeros.len().min((bytes - at) as usize);
+            file.write_blocks_at(&zeros[..piece], at)?;
             at += piece as u64;
         }
         file.sync_all()

@@ -221,14 +221,16 @@ impl Window<'_> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::disk::{Disk, How, OsDisk};
     use super::*;
 
     #[test]
     fn of_a_file_that_is_cut_while_it_is_looked_at_the_rest_is_read() {
-        let file = tempfile::tempfile().expect("a file");
-        DiskFile::write_all_at(&file, &[7; 100], 0).expect("writes");
+        let dir = tempfile::tempdir().expect("a directory");
+        let file = OsDisk.open(&dir.path().join("file"), How::Empty).expect("a file");
+        file.write_all_at(&[7; 100], 0).expect("writes");
         // As its length was before it was cut.
-        let mut window = Window { file: &file, start: 20, left: 500, bytes: vec![] };
+        let mut window = Window { file: &*file, start: 20, left: 500, bytes: vec![] };
         assert!(window.hold(60).is_ok_and(|()| window.bytes == [7; 80]));
         assert!(matches!(window.hold(81), Err(StretchError::Damage(_))));
     }
