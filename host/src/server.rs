@@ -242,6 +242,12 @@ pub fn verify(data_dir: &Path, progress: &ProgressSink) -> Result<Verified, Serv
     Ok(storage::redb::verify(&store_dir(data_dir), progress)?)
 }
 
+/// Makes the index of a data directory that no server has open anew; answers the last position.
+pub fn reindex(data_dir: &Path, progress: &ProgressSink) -> Result<u64, ServerError> {
+    let config = storage::redb::RedbConfig { dir: store_dir(data_dir), ..Default::default() };
+    Ok(storage::redb::reindex(config, progress)?)
+}
+
 /// Makes the store of a data directory from a backup.
 pub async fn restore(data_dir: &Path, from: impl std::io::Read, progress: &ProgressSink) -> Result<End, ServerError> {
     let directory = |source| ServerError::Directory { path: data_dir.display().to_string(), source };

@@ -1,12 +1,14 @@
-//! The commands of the `weir` program. All but `serve`, and those of `plugin` that work on a file, are clients of the HTTP
+//! The commands of the `weir` program. All but `serve`, those of a data directory, and those of `plugin` that work on a file, are clients of the HTTP
 //! API, as any other.
 
 mod backup;
 mod client;
+mod events_bar;
 mod export;
 mod import;
 mod plugin;
 mod publish;
+mod reindex;
 mod tail;
 mod verify;
 
@@ -47,6 +49,8 @@ enum Command {
     Restore(backup::RestoreArgs),
     /// Look at every event, hash and index row of a data directory that no server has open
     Verify(verify::VerifyArgs),
+    /// Make the index of a data directory that no server has open anew from its log
+    Reindex(reindex::ReindexArgs),
     /// Write, try and install plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -66,6 +70,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Backup(args) => block_on(backup::back_up(args)),
         Command::Restore(args) => block_on(backup::restore_from(args)),
         Command::Verify(args) => block_on(verify::run(args)),
+        Command::Reindex(args) => block_on(reindex::run(args)),
         Command::Plugin(command) => block_on(plugin::run(command)),
     };
     match done {

@@ -2,11 +2,10 @@
 
 use std::path::PathBuf;
 
-use indicatif::{ProgressBar, ProgressStyle};
-
 use super::Failure;
+use super::events_bar::EventsBar;
 use crate::model::hex;
-use crate::server::{Progress, Verified, verify};
+use crate::server::{Verified, verify};
 
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
@@ -21,17 +20,11 @@ pub async fn run(args: VerifyArgs) -> Result<(), Failure> {
 
 /// Verifies with a progress bar, and prints what was found.
 pub async fn verify_shown(data_dir: PathBuf) -> Result<(), Failure> {
-    let bar = ProgressBar::new(0);
-    let template = "{wide_bar} {human_pos} of {human_len} events, {per_sec}";
-    bar.set_style(ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar()));
-    let shown = bar.clone();
-    let tell = move |progress: Progress| {
-        shown.set_length(progress.head);
-        shown.set_position(progress.position);
-    };
+    let bar = EventsBar::new();
+    let tell = bar.sink();
     let verified = tokio::task::spawn_blocking(move || verify(&data_dir, &tell));
     let Verified { events, topics, damage } = verified.await??;
-    bar.finish_and_clear();
+    bar.end();
     for (topic, tip) in &topics {
         println!("{topic}\t{}\t{}", tip.sequence, hex(&tip.hash));
     }

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Engine, EngineError, Topic};
 use crate::model::{Condition, EventId, IdempotencyKey, NewEvent, Position, Version};
 use crate::storage::{AppendError, Appended, Batch, EventLog, Place, Recalled};
@@ -30,8 +32,8 @@ impl Engine {
         let topics = self.topics_of(&batch.events)?;
         let Some(first) = topics.first() else { return Ok(Publication::default()) };
         self.check_conditions(&batch.conditions, first)?;
-        let log = first.store.log.clone();
-        let appended = match replay(&*log, batch.key).await? {
+        let log = &*first.store.log;
+        let appended = match replay(log, batch.key).await? {
             Some(appended) => appended,
             None => {
                 self.validate(&mut batch.events, &topics).await?;
@@ -58,8 +60,8 @@ impl Engine {
     }
 
     /// The topic of each event. All must exist and share a store.
-    fn topics_of(&self, events: &[NewEvent]) -> Result<Vec<Arc<Topic>>, EngineError> {
-        let mut topics: Vec<Arc<Topic>> = Vec::with_capacity(events.len());
+    fn topics_of(&self, events: &[NewEvent]) -> Result<SmallVec<[Arc<Topic>; 1]>, EngineError> {
+        let mut topics: SmallVec<[Arc<Topic>; 1]> = SmallVec::with_capacity(events.len());
         for event in events {
             let topic = match topics.last() {
                 Some(last) if last.name == event.topic => last.clone(),

@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use super::{Engine, EngineError, Topic};
 use crate::model::NewEvent;
 use crate::plugin::{OnTrap, TopicSetting, Validator, Verdict};
@@ -10,18 +12,20 @@ use crate::plugin::{OnTrap, TopicSetting, Validator, Verdict};
 /// The plugin that enforces topics' schemas, by the name of its file.
 pub const SCHEMA_PLUGIN: &str = "schema";
 
+/// So many events need no memory of their own: most requests bring one.
+const FEW: usize = 2;
+
 impl Engine {
     /// Runs every validator that is interested, the schema plugin last, so that what is stored fits its schema whatever
     /// the others replaced. `topics[i]` is the topic of `events[i]`.
     pub(super) async fn validate(&self, events: &mut [NewEvent], topics: &[Arc<Topic>]) -> Result<(), EngineError> {
         let validators = self.plugins.validators();
-        let (schema, others): (Vec<_>, Vec<_>) = validators.iter().partition(|v| v.id().name == SCHEMA_PLUGIN);
-        if schema.is_empty()
+        if !validators.iter().any(is_schema)
             && let Some(topic) = topics.iter().find(|topic| topic.setting.is_some())
         {
             return Err(EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN });
         }
-        for validator in others {
+        for validator in validators.iter().filter(|validator| !is_schema(validator)) {
             let wanted = |_: usize, event: &NewEvent| validator.interested_in(&event.topic, &event.event_type);
             match ask(validator, events, topics, wanted).await {
                 Err(EngineError::Plugin(error)) if validator.on_trap() == OnTrap::Accept => {
@@ -30,7 +34,7 @@ impl Engine {
                 other => other?,
             }
         }
-        for validator in schema {
+        for validator in validators.iter().filter(|validator| is_schema(validator)) {
             ask(validator, events, topics, |i, _| topics[i].setting.is_some()).await?;
         }
         Ok(())
@@ -40,7 +44,7 @@ impl Engine {
     pub(super) async fn check_setting(&self, topic: &Topic) -> Result<(), EngineError> {
         let Some(setting) = &topic.setting else { return Ok(()) };
         let validators = self.plugins.validators();
-        if !validators.iter().any(|validator| validator.id().name == SCHEMA_PLUGIN) {
+        if !validators.iter().any(is_schema) {
             return Err(EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN });
         }
         for validator in validators.iter().filter(|validator| validator.interested_in_topic(&topic.name)) {
@@ -50,6 +54,10 @@ impl Engine {
     }
 }
 
+fn is_schema(validator: &Arc<Validator>) -> bool {
+    validator.id().name == SCHEMA_PLUGIN
+}
+
 /// One call for all events that a validator wants to see; its replacements go into `events`.
 async fn ask(
     validator: &Validator,
@@ -57,12 +65,13 @@ async fn ask(
     topics: &[Arc<Topic>],
     wanted: impl Fn(usize, &NewEvent) -> bool,
 ) -> Result<(), EngineError> {
-    let chosen: Vec<usize> = (0..events.len()).filter(|&i| wanted(i, &events[i])).collect();
+    let chosen: SmallVec<[usize; FEW]> = (0..events.len()).filter(|&i| wanted(i, &events[i])).collect();
     if chosen.is_empty() {
         return Ok(());
     }
-    let batch: Vec<&NewEvent> = chosen.iter().map(|&i| &events[i]).collect();
+    let batch: SmallVec<[&NewEvent; FEW]> = chosen.iter().map(|&i| &events[i]).collect();
     let verdicts = validator.validate(&settings(&chosen, topics), &batch).await?;
+    drop(batch);
     for (&index, verdict) in chosen.iter().zip(verdicts) {
         match verdict {
             Verdict::Accept => {}

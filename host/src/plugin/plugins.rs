@@ -96,12 +96,12 @@ impl Plugins {
 
     /// Those that serve, sorted by name. What is handed out stays whole while plugins change.
     pub fn validators(&self) -> Arc<[Arc<Validator>]> {
-        self.room.snapshot().validators
+        self.room.serving(|serving| serving.validators.clone())
     }
 
     /// Those that serve, sorted by name.
     pub fn upcasters(&self) -> Arc<[Arc<Upcaster>]> {
-        self.room.snapshot().upcasters
+        self.room.serving(|serving| serving.upcasters.clone())
     }
 
     pub fn validator(&self, name: &str) -> Option<Arc<Validator>> {
@@ -171,8 +171,9 @@ impl Plugins {
 }
 
 impl Room {
-    fn snapshot(&self) -> Snapshot {
-        self.serving.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    /// What is asked for of those that serve, and no more: to count every part of it costs each call.
+    fn serving<T>(&self, look: impl FnOnce(&Snapshot) -> T) -> T {
+        look(&self.serving.read().unwrap_or_else(|poisoned| poisoned.into_inner()))
     }
 
     /// Looks at the slots, and changes nothing.
@@ -248,7 +249,7 @@ impl Room {
 
 /// What serves under a name, if it is of the kind that is asked for.
 fn one<T: Clone>(plugins: &Plugins, name: &str, kind: impl FnOnce(&Role) -> Option<&T>) -> Option<T> {
-    kind(plugins.room.snapshot().roles.get(name)?).cloned()
+    plugins.room.serving(|serving| kind(serving.roles.get(name)?).cloned())
 }
 
 pub(super) fn make_dir(path: &Path) -> Result<(), PluginsError> {

@@ -1,10 +1,12 @@
-//! The warm instances of one generation: a bounded number, handed out last-in first-out, with a bounded queue before them.
+//! The warm instances of one generation: a bounded number, handed out to the thread that used them last, with a
+//! bounded queue before them.
 //!
 //! **Invariant:** an instance comes back only after a call that ended well. Whoever drops its seat otherwise (trap,
 //! timeout, wrong answer, a request that was given up) leaves the instance to die, and a fresh one is made in its place.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
+use std::thread::{self, ThreadId};
 use std::time::{Duration, Instant};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
@@ -23,9 +25,20 @@ pub(super) struct Pool {
 
 #[derive(Default)]
 struct Idle {
-    instances: Vec<Instance>,
+    /// Each with the thread that used it last: another core would first have to fetch its memory.
+    instances: Vec<(ThreadId, Instance)>,
     /// The generation serves no more: nothing is kept in reserve.
     drained: bool,
+}
+
+impl Idle {
+    /// One that this thread used, or else any.
+    fn take(&mut self) -> Option<Instance> {
+        let me = thread::current().id();
+        let index = self.instances.iter().rposition(|(thread, _)| *thread == me);
+        let last = self.instances.len().checked_sub(1)?;
+        Some(self.instances.swap_remove(index.unwrap_or(last)).1)
+    }
 }
 
 /// The right to use one instance. Give it back with `Seat::keep`; to drop it is to discard the instance.
@@ -54,7 +67,7 @@ impl Pool {
             Ok(turn) => turn,
             Err(_) => self.queue().await?,
         };
-        let idle = lock(&self.idle).instances.pop();
+        let idle = lock(&self.idle).take();
         let mut seat = Seat { pool: self, _turn: turn, kept: false };
         let instance = match idle {
             Some(instance) => instance,
@@ -116,7 +129,7 @@ impl Pool {
             drop(idle);
             return false;
         }
-        idle.instances.push(instance);
+        idle.instances.push((thread::current().id(), instance));
         true
     }
 

@@ -12,11 +12,18 @@ use crate::storage::{AppendError, Batch, Hash, Place, StorageError};
 pub type Answer = Result<Outcome, AppendError>;
 
 /// What the writer did with a batch.
-#[derive(Debug)]
 pub enum Outcome {
-    Placed(Vec<Place>),
+    Placed(Vec<Place>, Spent),
     /// Its key is known, and the request is the same one.
     Known(KeyUse),
+}
+
+/// What the writer needs no more. It goes back to where it came from: memory is freed most cheaply by the thread that took it.
+pub struct Spent {
+    _bytes: Vec<u8>,
+    _events: Vec<PreparedEvent>,
+    _slots: Vec<Slot>,
+    _conditions: Vec<Condition>,
 }
 
 /// What was looked up before the batch was queued, so that the writer has to look only at what came since.
@@ -37,6 +44,8 @@ pub struct Prepared {
     pub conditions: Vec<Condition>,
     pub key: Option<IdempotencyKey>,
     pub checked: Checked,
+    /// Room for each event's place.
+    pub places: Vec<Place>,
     pub answer: oneshot::Sender<Answer>,
 }
 
@@ -80,7 +89,16 @@ impl Prepared {
             };
             return Err(refused(format!("an event has {reason}")));
         }
-        Ok(Self { bytes, events: prepared, slots: slots.list, conditions, key, checked, answer })
+        let places = Vec::with_capacity(prepared.len());
+        Ok(Self { bytes, events: prepared, slots: slots.list, conditions, key, checked, places, answer })
+    }
+
+    /// Tells who waits for it that it is appended.
+    pub fn tell(self) {
+        let Self { bytes, events, slots, conditions, places, answer, .. } = self;
+        let spent = Spent { _bytes: bytes, _events: events, _slots: slots, _conditions: conditions };
+        // Nobody waits any more if this fails.
+        let _ = answer.send(Ok(Outcome::Placed(places, spent)));
     }
 }
 

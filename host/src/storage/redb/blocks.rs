@@ -70,19 +70,16 @@ mod tests {
 
     #[test]
     fn blocks_are_whole_aligned_and_padded_and_the_rest_comes_again() {
-        let mut blocks = Blocks::new(4 * BLOCK);
         let bytes: Vec<u8> = (0..5 * BLOCK + 7).map(|n| (n % 251) as u8 + 1).collect();
-        let (mut left, mut written, mut at) = (&bytes[..], vec![0; 6 * BLOCK], 0);
+        let (mut blocks, mut written, mut end) = (Blocks::new(4 * BLOCK), vec![0; 6 * BLOCK], 0);
         for piece in [100, 3 * BLOCK, BLOCK - 100, BLOCK + 7] {
-            let (now, later) = left.split_at(piece);
-            let untaken = blocks.fill(now);
-            assert!(untaken.is_empty());
+            let start = block_start(end as u64) as usize;
+            assert!(blocks.fill(&bytes[end..end + piece]).is_empty());
             let padded = blocks.padded();
             assert_eq!((padded.len() % BLOCK, padded.as_ptr().align_offset(BLOCK)), (0, 0));
-            written[at..at + padded.len()].copy_from_slice(padded);
-            at += padded.len() - if (bytes.len() - later.len()).is_multiple_of(BLOCK) { 0 } else { BLOCK };
+            written[start..start + padded.len()].copy_from_slice(padded);
             blocks.keep_rest();
-            left = later;
+            end += piece;
         }
         let (there, padding) = written.split_at(bytes.len());
         assert!(there == bytes && padding.iter().all(|byte| *byte == 0));

@@ -101,7 +101,10 @@ impl RedbLog {
 
     async fn told(&self, outcome: Outcome) -> Result<Appended, AppendError> {
         match outcome {
-            Outcome::Placed(places) => Ok(Appended { places, replayed: false }),
+            Outcome::Placed(places, spent) => {
+                drop(spent);
+                Ok(Appended { places, replayed: false })
+            }
             Outcome::Known(used) => Ok(Appended { places: self.places(used).await?, replayed: true }),
         }
     }

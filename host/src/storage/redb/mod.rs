@@ -68,12 +68,35 @@ use self::shared::Shared;
 use self::tail::Tail;
 use self::wal::Wal;
 use self::writer::Writer;
-use super::{Clock, StorageError, Store};
+use super::{Clock, Progress, ProgressSink, StorageError, Store};
+use crate::model::Position;
 
 /// Opens the store in a directory, or makes a new one there. Takes back from the log what the index has not
 /// reached. Fails if another process has it open, if it is of another format, or if acknowledged events are damaged.
 pub fn open(config: RedbConfig, clock: Clock) -> Result<Store, StorageError> {
     open_with(config, clock, Arc::new(OsDisk))
+}
+
+/// Makes the index of a store that nobody has open anew, from its log. When this is stopped halfway, the next opening goes on
+/// where it was. Answers the last position.
+pub fn reindex(config: RedbConfig, progress: &ProgressSink) -> Result<Position, StorageError> {
+    verify::expect_store(&config.dir)?;
+    let directory = Directory::open(Arc::new(OsDisk), &config.dir)?;
+    let path = keys::index_file(&directory.path);
+    let removed = match directory.disk.exists(&path) {
+        Ok(true) => directory.disk.remove(&path).and_then(|()| directory.disk.sync_dir(&directory.path)),
+        looked => looked.map(|_| ()),
+    };
+    removed.map_err(io_error("cannot remove", &path))?;
+    let index = Index::open(&directory, config.cache_bytes)?;
+    let (prefix, reached) = index.snapshot()?;
+    let mut tail = Tail::new(prefix);
+    let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
+    let found = replay::replay(&directory, &index, &mut tail, reached, segment_bytes, fill_bytes, progress)?;
+    replay::fill_all(&index, &mut tail)?;
+    let position = found.reached.position;
+    progress(Progress { position, head: position });
+    Ok(position)
 }
 
 /// Why a store that is to be opened in this directory may not be able to for now: there is little room on the disk.
@@ -93,7 +116,11 @@ fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Resu
     segments::tidy(&index.files()).map_err(io_error("cannot tidy", &keys::log_dir(&directory.path)))?;
     let (prefix, reached) = index.snapshot()?;
     let mut tail = Tail::new(prefix);
-    let found = replay::replay(&directory, &index, &mut tail, reached, config.segment_bytes, config.tail_fill_bytes)?;
+    let tell = |Progress { position, head }: Progress| {
+        tracing::info!(position, about = head, "making the index from the log");
+    };
+    let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
+    let found = replay::replay(&directory, &index, &mut tail, reached, segment_bytes, fill_bytes, &tell)?;
 
     let failed = io_error("cannot start the threads of", &directory.path);
     let started = Segments::start(directory.disk.clone(), keys::log_dir(&directory.path), config.segment_bytes);

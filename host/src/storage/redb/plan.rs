@@ -3,36 +3,28 @@
 use std::collections::HashMap;
 use tokio::sync::oneshot;
 
-use super::batch::{Answer, Outcome, PreparedEvent, Slot};
+use super::batch::{Answer, Prepared};
 use super::chunk::KeyUse;
 use super::group;
 use super::labels::{Labels, nearest};
 use super::tail::Tail;
-use crate::model::{Direction, Filter, IdempotencyKey, Position};
+use crate::model::{Direction, Filter, Position};
+use crate::storage::AppendError;
 use crate::storage::codec::{Damage, Keyed};
-use crate::storage::{AppendError, Place};
 
 pub struct Plan {
     pub first: Position,
     pub time_ms: u64,
     pub record: Vec<u8>,
     pub ends: Vec<u32>,
-    pub placed: Vec<Placed>,
+    /// Batches that are in the group; the places of their events are known.
+    pub placed: Vec<Prepared>,
     /// Batches that are refused, or were appended before, perhaps in this very group.
     pub told: Vec<(oneshot::Sender<Answer>, Answer)>,
     pub keys: HashMap<[u8; 16], KeyUse>,
     /// Of the first so many batches, made when a condition asks.
     labels: Labels,
     labelled: usize,
-}
-
-/// A batch that is in the group.
-pub struct Placed {
-    pub places: Vec<Place>,
-    pub events: Vec<PreparedEvent>,
-    pub slots: Vec<Slot>,
-    pub key: Option<IdempotencyKey>,
-    pub answer: oneshot::Sender<Answer>,
 }
 
 impl Plan {
@@ -59,8 +51,8 @@ impl Plan {
         self.first + self.events() as Position - 1
     }
 
-    pub fn push(&mut self, placed: Placed) {
-        if let Some((key, used)) = placed.key_use() {
+    pub fn push(&mut self, placed: Prepared) {
+        if let Some((key, used)) = key_use(&placed) {
             self.keys.insert(key, used);
         }
         self.placed.push(placed);
@@ -82,7 +74,7 @@ impl Plan {
     /// they may rest on batches of the same group.
     pub fn answer(self, written: Result<(), AppendError>) {
         let Err(failure) = written else {
-            self.placed.into_iter().for_each(|placed| drop(placed.answer.send(Ok(Outcome::Placed(placed.places)))));
+            self.placed.into_iter().for_each(Prepared::tell);
             self.told.into_iter().for_each(|(answer, told)| drop(answer.send(told)));
             return;
         };
@@ -92,29 +84,27 @@ impl Plan {
     }
 }
 
-impl Placed {
-    fn key_use(&self) -> Option<([u8; 16], KeyUse)> {
-        let keyed = Keyed { key: self.key?, events: self.places.len() as u32 };
-        Some(KeyUse::of(&keyed, self.places.first()?.position))
-    }
+fn key_use(batch: &Prepared) -> Option<([u8; 16], KeyUse)> {
+    let keyed = Keyed { key: batch.key?, events: batch.places.len() as u32 };
+    Some(KeyUse::of(&keyed, batch.places.first()?.position))
+}
 
-    /// Notes the batch in the tail's index, run by run of the same stream.
-    pub fn index(&self, tail: &mut Tail) -> Result<(), Damage> {
-        let (mut start, mut bytes) = (0, 0);
-        for run in self.events.chunk_by(|a, b| a.slot == b.slot) {
-            let end = start + run.len();
-            let bytes_end = run[run.len() - 1].end as usize;
-            let (slot, places) = (&self.slots[run[0].slot as usize], &self.places[start..end]);
-            let (last, hash) = (places[places.len() - 1].sequence, run[run.len() - 1].hash);
-            tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places, bytes_end - bytes, hash)?;
-            tail.set_tip(&slot.topic, last, hash);
-            (start, bytes) = (end, bytes_end);
-        }
-        let chunk = tail.active();
-        for (event, place) in self.events.iter().zip(&self.places) {
-            chunk.labels.add(&event.event_type, &event.tags, place.position);
-        }
-        chunk.keys.extend(self.key_use());
-        Ok(())
+/// Notes a batch that has its places in the tail's index, run by run of the same stream.
+pub fn index(batch: &Prepared, tail: &mut Tail) -> Result<(), Damage> {
+    let (mut start, mut bytes) = (0, 0);
+    for run in batch.events.chunk_by(|a, b| a.slot == b.slot) {
+        let end = start + run.len();
+        let bytes_end = run[run.len() - 1].end as usize;
+        let (slot, places) = (&batch.slots[run[0].slot as usize], &batch.places[start..end]);
+        let (last, hash) = (places[places.len() - 1].sequence, run[run.len() - 1].hash);
+        tail.active().topic(&slot.topic).add(slot.stream.as_ref(), places, bytes_end - bytes, hash)?;
+        tail.set_tip(&slot.topic, last, hash);
+        (start, bytes) = (end, bytes_end);
     }
+    let chunk = tail.active();
+    for (event, place) in batch.events.iter().zip(&batch.places) {
+        chunk.labels.add(&event.event_type, &event.tags, place.position);
+    }
+    chunk.keys.extend(key_use(batch));
+    Ok(())
 }

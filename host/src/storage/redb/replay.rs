@@ -22,7 +22,7 @@ use super::wal::{Segment, WalEnd};
 use crate::model::{EventType, Position, StreamName, Tag, TopicName};
 use crate::storage::codec::{self, Damage, View, claims};
 use crate::storage::gap::{self, Gap};
-use crate::storage::{Place, StorageError};
+use crate::storage::{Place, Progress, ProgressSink, StorageError};
 
 /// How much of an unused segment is looked at in one go.
 const WINDOW_BYTES: usize = 1 << 20;
@@ -41,23 +41,34 @@ pub fn replay(
     reached: Reached,
     segment_bytes: u64,
     fill_bytes: usize,
+    progress: &ProgressSink,
 ) -> Result<Replayed, StorageError> {
     let files = index.files();
     let numbers = segments::generations(&*directory.disk, &files.dir).map_err(io_error("cannot list", &files.dir))?;
     let mut numbers: BTreeSet<u64> = numbers.into_keys().collect();
     check_names(&files, &mut numbers, reached, segment_bytes)?;
     let here = open(&files, reached.wal)?;
-    let mut replay =
-        Replay { directory, index, files, tail, reached, here, last: None, full: false, gaps: false, fill_bytes };
+    let ahead = Ahead::look(&files, numbers.range(reached.wal.segment..), reached)?;
+    let mut replay = Replay {
+        directory,
+        index,
+        files,
+        tail,
+        reached,
+        here,
+        last: None,
+        full: false,
+        gaps: false,
+        fill_bytes,
+        ahead,
+        progress,
+    };
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
     let segment = replay.settle()?;
     if replay.gaps {
         // Reads find their way around deleted events in the index only.
-        replay.tail.seal();
-        while replay.tail.oldest().is_some() {
-            replay.fill()?;
-        }
+        fill_all(index, replay.tail)?;
     }
     Ok(Replayed { segment, reached: replay.reached })
 }
@@ -78,6 +89,43 @@ struct Replay<'a> {
     /// Some of what was read are gaps.
     gaps: bool,
     fill_bytes: usize,
+    ahead: Ahead,
+    progress: &'a ProgressSink,
+}
+
+/// How much there was to read, for those who wait for it.
+struct Ahead {
+    from: Position,
+    bytes: u64,
+    done: u64,
+}
+
+impl Ahead {
+    fn look<'n>(files: &Files, numbers: impl Iterator<Item = &'n u64>, reached: Reached) -> Result<Self, StorageError> {
+        let mut bytes = 0;
+        for &number in numbers {
+            let path = files.path(number);
+            let size = files.disk.open(&path, How::Read).and_then(|file| file.size());
+            bytes += size.map_err(io_error("cannot read", &path))?;
+        }
+        Ok(Self { from: reached.position, bytes: bytes.saturating_sub(reached.wal.offset), done: 0 })
+    }
+
+    /// Where the log ends, going by the bytes that are left.
+    fn progress(&self, position: Position) -> Progress {
+        let read = u128::from(position - self.from) * u128::from(self.bytes) / u128::from(self.done.max(1));
+        let head = self.from.saturating_add(Position::try_from(read).unwrap_or(Position::MAX));
+        Progress { position, head: head.max(position) }
+    }
+}
+
+/// Moves all of a tail into the index.
+pub fn fill_all(index: &Index, tail: &mut Tail) -> Result<(), StorageError> {
+    tail.seal();
+    while let Some(chunk) = tail.oldest() {
+        tail.filled(Arc::new(index.add(&chunk)?));
+    }
+    Ok(())
 }
 
 impl Replay<'_> {
@@ -143,6 +191,7 @@ impl Replay<'_> {
         let record = record.unwrap_or_default();
         self.here.skip(header.record_bytes().min(self.here.left()));
         let end = WalEnd { offset: at.offset + header.record_bytes() as u64, ..at };
+        self.ahead.done += header.record_bytes() as u64;
         self.last = Some((at, record.clone()));
         let group = Group {
             number: header.last,
@@ -168,7 +217,7 @@ impl Replay<'_> {
     fn fill(&mut self) -> Result<(), StorageError> {
         if let Some(chunk) = self.tail.oldest() {
             let prefix = self.index.add(&chunk)?;
-            tracing::info!(position = prefix.position, "made the index from the log");
+            (self.progress)(self.ahead.progress(prefix.position));
             self.tail.filled(Arc::new(prefix));
         }
         Ok(())

@@ -11,6 +11,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::blocks::{BLOCK, Blocks};
+use super::directory::lacks_room;
 use super::disk::{Disk, DiskFile, FileRef, How};
 use super::keys;
 use super::stretch::Files;
@@ -84,7 +85,11 @@ fn prepare(disk: &dyn Disk, dir: &Path, number: u64, bytes: u64) -> io::Result<S
     match disk.exists(&path)? {
         // One that was made before the last stop is as good as new; its name is perhaps not durable.
         true => disk.sync_dir(dir)?,
-        false => create(disk, dir, &path, bytes)?,
+        // To begin one that will not fit takes what others still find, until it is given back.
+        false => match lacks_room(disk, dir, bytes as usize) {
+            Some(detail) => return Err(io::Error::new(io::ErrorKind::StorageFull, detail)),
+            None => create(disk, dir, &path, bytes)?,
+        },
     }
     open(disk, &path, number)
 }

@@ -29,12 +29,18 @@ use crate::storage::{Damaged, Hash, Progress, ProgressSink, StorageError, Tip, V
 /// Events between two reports of how far it is.
 const REPORT_EVENTS: u64 = 10_000;
 
+/// To open a directory would make a store there.
+pub fn expect_store(dir: &Path) -> Result<(), StorageError> {
+    if keys::format_file(dir).exists() {
+        return Ok(());
+    }
+    let what = format!("there is no store in {}", dir.display());
+    Err(StorageError::Io { what, detail: "it has no FORMAT file".into() })
+}
+
 /// Looks at a store that nobody has open.
 pub fn verify(dir: &Path, progress: &ProgressSink) -> Result<Verified, StorageError> {
-    if !keys::format_file(dir).exists() {
-        let what = format!("there is no store in {}", dir.display());
-        return Err(StorageError::Io { what, detail: "it has no FORMAT file".into() });
-    }
+    expect_store(dir)?;
     let directory = Directory::open(Arc::new(OsDisk), dir)?;
     let mut verified = match open_index(&directory) {
         // The snapshot is good only as long as the index is open.

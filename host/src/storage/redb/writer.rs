@@ -12,7 +12,7 @@ use super::batch::{Answer, Checked, Prepared, Slot};
 use super::chunk::{Group, KeyUse};
 use super::group;
 use super::heads::{Heads, TopicIndex};
-use super::plan::{Placed, Plan};
+use super::plan::{Plan, index};
 use super::prefix::Reached;
 use super::shared::{FailOnPanic, Shared};
 use super::wal::{Wal, WalEnd};
@@ -203,7 +203,6 @@ impl Writer {
     }
 
     fn take(&mut self, mut batch: Prepared, mut slots: Vec<(TopicIndex, Version)>, plan: &mut Plan) {
-        let mut places = Vec::with_capacity(batch.events.len());
         let base = plan.record.len();
         plan.record.extend_from_slice(&batch.bytes);
         let mut start = base;
@@ -222,7 +221,7 @@ impl Writer {
             tip.hash = codec::seal(&mut plan.record[start..end], &event.body, &place, plan.time_ms, &tip.hash);
             event.hash = tip.hash;
             plan.ends.push(end as u32);
-            places.push(place);
+            batch.places.push(place);
             start = end;
         }
         for (slot, (topic, version)) in batch.slots.iter().zip(slots) {
@@ -230,7 +229,7 @@ impl Writer {
                 self.heads.set_version(topic, stream, version);
             }
         }
-        plan.push(Placed { places, events: batch.events, slots: batch.slots, key: batch.key, answer: batch.answer });
+        plan.push(batch);
     }
 
     /// One write, one sync; then readers may see it. A failure here leaves the disk unknown, so it is the last one.
@@ -254,7 +253,7 @@ impl Writer {
         self.last = Reached { position: group.last(), time_ms, group: number, wal: end };
         let mut state = self.shared.state();
         for placed in &plan.placed {
-            placed.index(&mut state.tail)?;
+            index(placed, &mut state.tail)?;
         }
         state.tail.active().push(group);
         let sealed = state.tail.advance(self.shared.config.tail_fill_bytes);

@@ -225,3 +225,18 @@ async fn dropping_a_busy_store_ends_its_threads() {
     let store = open_at(dir.path(), tiny).expect("opens");
     assert_eq!(*store.log.head().borrow(), 250);
 }
+
+/// To begin it would take the room that others still find, until it is given back.
+#[test]
+fn no_segment_is_begun_that_has_no_room() {
+    let (disk, dir, bytes) = (SimDisk::new(1), Path::new("/sim"), 64 << 10);
+    disk.leave_room(bytes + crate::model::limits::REDB_ROOM_BYTES - 1, false);
+    disk.plan(Fault::next(Op::Allocate, Owner::Log, What::Broken));
+    let (mut segments, thread) = segments::Segments::start(Arc::new(disk.clone()), dir.into(), bytes).expect("starts");
+    let refused = segments.take(1).err().expect("there is no room");
+    assert_eq!(refused.kind(), std::io::ErrorKind::StorageFull, "{refused}");
+    disk.forget_faults();
+    assert_eq!(segments.take(1).expect("there is room").bytes, bytes);
+    drop(segments);
+    thread.join().expect("no panic");
+}

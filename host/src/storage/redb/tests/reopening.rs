@@ -10,7 +10,7 @@ use crate::model::{Condition, Expected, Filter, NewEvent, Read, Scope};
 use crate::storage::contract::{
     batch, condition, dice::Dice, event, forward, histories, key, read_all, stream, tag, topic,
 };
-use crate::storage::{Appended, Batch, Change, memory};
+use crate::storage::{Appended, Batch, Change, Progress, memory};
 
 /// Histories of appends, refusals, reads and reopenings on a real disk, the same on this adapter and on the oracle. Many
 /// more, and on a bad disk, are in `histories`.
@@ -127,7 +127,18 @@ async fn segments_hold_the_events_for_good_and_an_index_that_is_gone_is_made_ane
     }
     let numbers = segments::generations(&OsDisk, &keys::log_dir(dir.path())).expect("lists");
     assert!(numbers.len() > 20 && numbers.keys().copied().eq(1..=numbers.len() as u64), "{numbers:?}");
-    for _ in 0..2 {
+    // As it was; made anew by the next start; and by the command.
+    for round in 0..3 {
+        if round == 2 {
+            let told = Arc::new(Mutex::new(vec![]));
+            let teller = told.clone();
+            let tell = move |progress| teller.lock().expect("no panic").push(progress);
+            assert_eq!(reindex(config(dir.path(), tiny), &tell).expect("reindexes"), 600);
+            let told = told.lock().expect("no panic").clone();
+            assert!(told.len() > 3 && told.is_sorted_by_key(|progress| progress.position));
+            assert!(told.iter().all(|progress| (550..=700).contains(&progress.head)), "about right: {told:?}");
+            assert_eq!(told.last(), Some(&Progress { position: 600, head: 600 }));
+        }
         let store = open_at(dir.path(), tiny).expect("opens");
         let events = read_all(&*store.log, forward(Scope::Stream(topic("t"), stream("s")), 1)).await;
         assert!(events.iter().map(|event| event.position).eq(1..=600));
