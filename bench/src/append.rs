@@ -7,8 +7,8 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::events::Batch;
 use crate::measured::{Measured, cpu_time};
 

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
-
-use crate::Failure;
+use weir_bench::Failure;
 
 /// A first start compiles plugins.
 const START_MAX: Duration = Duration::from_secs(120);

@@ -12,8 +12,8 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::events::PAYLOAD_BYTES;
 
 /// Where requests of so many events are echoed.

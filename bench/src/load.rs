@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::connection::Connection;
 use crate::events::Batch;
 

@@ -10,7 +10,6 @@ mod echo;
 mod events;
 mod load;
 mod log;
-mod machine;
 mod measured;
 mod publish;
 mod report;
@@ -21,9 +20,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// What a failing measurement prints: one sentence.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use weir_bench::Failure;
 
 #[derive(Debug, Parser)]
 #[command(name = "weir-bench", version, about = "Measures a Weir server beside the limits of disk and HTTP stack")]
@@ -40,12 +37,6 @@ enum Command {
     Log(log::LogArgs),
     /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
-    /// Measure what plugins cost (`plugins --help` says more)
-    #[command(disable_help_flag = true)]
-    Plugins {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        args: Vec<std::ffi::OsString>,
-    },
     /// The HTTP stack alone, as a process of its own
     #[command(hide = true)]
     Echo,
@@ -55,7 +46,6 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
         Command::Log(args) => measure(log::run(args)),
-        Command::Plugins { args } => plugins(&args),
         Command::Echo => echo::run(),
     };
     match done {
@@ -64,16 +54,6 @@ fn main() -> ExitCode {
             eprintln!("weir-bench: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Runs the program beside this one that has the host inside.
-fn plugins(args: &[std::ffi::OsString]) -> Result<(), Failure> {
-    let program = std::env::current_exe()?.with_file_name("weir-bench-plugins");
-    let status = std::process::Command::new(&program).args(args).status();
-    match status.map_err(|error| format!("{} did not start: {error}", program.display()))? {
-        status if status.success() => Ok(()),
-        status => Err(format!("{} failed ({status})", program.display()).into()),
     }
 }
 

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use serde::Serialize;
-
-use crate::Failure;
+use weir_bench::Failure;
 
 /// One case in one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]

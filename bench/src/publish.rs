@@ -5,15 +5,15 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
-use crate::Failure;
 use crate::append;
 use crate::case::{Case, Kind};
 use crate::child::{Scratch, Server};
 use crate::echo;
 use crate::events::Batch;
 use crate::load::{self, Acknowledged, Load};
-use crate::machine::Machine;
 use crate::measured::{Measured, cpu_time, settled};
 use crate::report::{Report, Settings};
 use crate::weir::{self, Weir};

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::child::Server;
 use crate::connection::Connection;
 use crate::events;
