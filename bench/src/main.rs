@@ -4,14 +4,18 @@
 
 mod append;
 mod case;
+mod charts;
 mod child;
+mod compare;
 mod connection;
+mod cpu;
 mod echo;
 mod events;
 mod load;
 mod log;
 mod measured;
 mod publish;
+mod publisher;
 mod report;
 mod weir;
 
@@ -33,6 +37,8 @@ struct Cli {
 enum Command {
     /// Measure publishing events
     Publish(publish::PublishArgs),
+    /// Measure publishing beside other stores, each by itself
+    Compare(compare::CompareArgs),
     /// Measure conditions, and a log that grows
     Log(log::LogArgs),
     /// Measure all about publishing; the same as `publish`
@@ -45,6 +51,7 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
+        Command::Compare(args) => measure(compare::run(args)),
         Command::Log(args) => measure(log::run(args)),
         Command::Echo => echo::run(),
     };

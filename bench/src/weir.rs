@@ -64,6 +64,10 @@ impl Weir {
         Ok(Self { server, tally: Tally::default() })
     }
 
+    pub fn server(&self) -> &Server {
+        &self.server
+    }
+
     /// Two parts, because the one is measured while the other counts.
     pub fn parts(&mut self) -> (&Server, &mut Tally) {
         (&self.server, &mut self.tally)

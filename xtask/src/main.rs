@@ -29,6 +29,7 @@ cargo xtask <command>
   audit                  bans, licences and sources of the dependencies (cargo-deny)
   bench publish [<args>] measure publishing against a release build
   bench log [<args>]     measure what conditions cost, and a log that grows
+  bench compare [<args>] measure publishing beside other stores, installing those that are missing (--short: only what is there)
   bench plugins [<args>] measure what plugins cost, in four languages
   soak [<args>]          the long form of the heavy checks, e.g. soak openapi --cases 2000 --seconds 600
   soak histories [--seed N] [--count N]
