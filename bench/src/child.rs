@@ -85,8 +85,9 @@ impl Server {
     /// Starts a program of others, which was told to listen on `address`, and knocks until it opens. What it says goes
     /// into a file in `dir`, and is shown if it ends.
     pub async fn start_at(address: SocketAddr, command: &mut Command, dir: &Path) -> Result<Self, Failure> {
-        let (words, program) = (dir.join("words"), command.get_program().to_string_lossy().into_owned());
-        let (out, err) = (File::create(&words)?, File::options().append(true).open(&words)?);
+        let words = dir.join("words");
+        let out = File::options().create(true).append(true).open(&words)?;
+        let err = out.try_clone()?;
         let mut process = Process::start(command.stdin(Stdio::null()).stdout(out).stderr(err))?;
         let started = Instant::now();
         while started.elapsed() < START_MAX {
@@ -94,14 +95,13 @@ impl Server {
                 return Ok(Self { process, address });
             }
             if let Some(status) = process.child.try_wait()? {
-                let words = std::fs::read_to_string(&words).unwrap_or_default();
-                let from = words.len().saturating_sub(WORDS_BYTES_MAX);
-                let last = words.get(from..).unwrap_or(&words);
-                return Err(format!("{program} ended ({status}); it said: {last}").into());
+                let words = std::fs::read(&words)?;
+                let last = String::from_utf8_lossy(&words[words.len().saturating_sub(WORDS_BYTES_MAX)..]);
+                return Err(format!("{command:?} ended ({status}); it said: {last}").into());
             }
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        Err(format!("{program} did not listen on {address}").into())
+        Err(format!("{command:?} did not listen on {address}").into())
     }
 
     /// Asks it to stop with this signal before it is killed.

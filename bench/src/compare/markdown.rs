@@ -27,7 +27,7 @@ pub fn text(figures: &Figures) -> String {
 /// Loud, because a table with a gap looks like a full one.
 fn missing(about: &[About]) -> String {
     let missing = about.iter().filter_map(|about| Some((about.name, about.missing.as_ref()?)));
-    missing.map(|(name, why)| format!("\n**MISSING: {name}** was not measured: {why}\n")).collect()
+    missing.map(|(name, why)| format!("\n**MISSING: {name}** {why}\n")).collect()
 }
 
 fn fdatasync(figures: &Figures) -> String {
@@ -144,7 +144,7 @@ mod tests {
         let about = vec![
             (WEIR, "on disk", Ok("1".to_owned())),
             (BARE, "nothing", Ok("2".to_owned())),
-            ("UmaDB", "on disk", Err("no such file; `cargo install umadb`".to_owned())),
+            ("UmaDB", "on disk", Err("is not there: no such file; `cargo install umadb`".to_owned())),
         ];
         let settings = Settings { seconds: 1.0, rounds: 1, connections: vec![64] };
         let text = text(&Figures::new(Machine::look(Path::new(".")), settings, about, cases));
@@ -153,7 +153,7 @@ mod tests {
             "| Weir | 900 / 900 |",
             "| single events, 64 connections, of the bare HTTP handler | ≥ 0.6 | 0.70 | holds |",
             "| single events, 64 connection(s), of UmaDB | ≥ 1.8 | – | not measured |",
-            "**MISSING: UmaDB** was not measured: no such file; `cargo install umadb`",
+            "**MISSING: UmaDB** is not there: no such file; `cargo install umadb`",
             "| UmaDB | **missing** | on disk |",
         ] {
             assert!(text.contains(line), "{line}\n{text}");

@@ -99,20 +99,24 @@ pub async fn run(args: CompareArgs) -> Result<(), Failure> {
         } else {
             peers.push(peer);
         }
-        about.push((peer.name(), peer.promise(), version.map_err(|reason| reason.to_string())));
+        about.push((peer.name(), peer.promise(), version.map_err(|reason| format!("is not there: {reason}"))));
     }
     let scratch = Scratch::new(&absolute(args.data_dir)?, "compare")?;
     let machine = Machine::look(scratch.path());
     println!("{}\n", machine.line());
     let run = run::Run::new(&settings, &programs, scratch.path());
-    let measured = run.all(&peers, chosen(FILE)).await?;
+    let run::Done { cases, failed } = run.all(&peers, chosen(FILE)).await?;
     drop(scratch);
-    let figures = Figures::new(machine, settings, about, measured);
+    for (name, reason) in &failed {
+        about.iter_mut().filter(|(other, ..)| other == name).for_each(|(.., version)| *version = Err(reason.clone()));
+    }
+    let figures = Figures::new(machine, settings, about, cases);
     println!("{}", markdown::text(&figures));
     figures.write(&args.json)?;
     pictures::draw(&figures, &args.charts)?;
     println!("all figures: {}, charts: {}/compare-*.svg", args.json.display(), args.charts.display());
-    Ok(())
+    let failed: Vec<&str> = failed.iter().map(|(name, _)| *name).collect();
+    if failed.is_empty() { Ok(()) } else { Err(format!("{} failed; the reasons are above", failed.join(", ")).into()) }
 }
 
 fn settings(args: &CompareArgs) -> Result<Settings, Failure> {

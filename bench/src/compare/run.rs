@@ -23,6 +23,16 @@ const WARMUP: Duration = Duration::from_millis(500);
 /// How long is waited for what a store does behind its answers.
 const SETTLE_MAX: Duration = Duration::from_secs(2);
 
+/// A port that was free is somebody else's now and then when a store comes to listen on it.
+const STARTS_MAX: u32 = 3;
+
+/// What was measured, and who failed at it, with the reason.
+#[derive(Default)]
+pub struct Done {
+    pub cases: Measurements,
+    pub failed: Vec<(&'static str, String)>,
+}
+
 pub struct Run<'a> {
     settings: &'a Settings,
     programs: &'a Programs,
@@ -35,31 +45,50 @@ impl<'a> Run<'a> {
         Self { settings, programs, dir, numbers: Arc::default() }
     }
 
-    pub async fn all(&self, peers: &[&dyn Peer], file: bool) -> Result<Measurements, Failure> {
-        let (mut all, mut peers) = (Measurements::default(), peers.to_vec());
+    /// Whoever fails is left out from then on; the figures of all others must not go with it.
+    pub async fn all(&self, peers: &[&dyn Peer], file: bool) -> Result<Done, Failure> {
+        let (mut done, mut peers) = (Done::default(), peers.to_vec());
         for round in 1..=self.settings.rounds {
             for &connections in &self.settings.connections {
                 eprintln!("round {round} of {}, {connections} connections:", self.settings.rounds);
                 if file {
-                    self.file(connections, &mut all).await?;
+                    self.file(connections, &mut done.cases).await?;
                 }
-                for peer in &peers {
-                    let done = self.peer(*peer, connections, &mut all).await;
-                    done.map_err(|error| format!("{}, {connections} connections: {error}", peer.name()))?;
+                let mut able = Vec::with_capacity(peers.len());
+                for peer in peers {
+                    match self.peer(peer, connections, &mut done.cases).await {
+                        Ok(()) => able.push(peer),
+                        Err(error) => {
+                            eprintln!("\n*** FAILED: {} is not measured any more: {error}\n", peer.name());
+                            done.failed.push((peer.name(), format!("failed at {connections} connections: {error}")));
+                        }
+                    }
                 }
+                peers = able;
             }
             if !peers.is_empty() {
                 peers.rotate_left(1);
             }
         }
-        Ok(all)
+        Ok(done)
+    }
+
+    async fn start(&self, peer: &dyn Peer) -> Result<(Box<dyn Store>, Scratch), Failure> {
+        for _ in 1..STARTS_MAX {
+            let home = Scratch::new(self.dir, "home")?;
+            match peer.start(self.programs, home.path()).await {
+                Ok(store) => return Ok((store, home)),
+                Err(error) => eprintln!("  {} did not start, once more: {error}", peer.name()),
+            }
+        }
+        let home = Scratch::new(self.dir, "home")?;
+        Ok((peer.start(self.programs, home.path()).await?, home))
     }
 
     /// Starts it, measures its cases, stops it. Its directory goes before the next one comes, and what is still to be
     /// written with it: nobody pays for the one before.
     async fn peer(&self, peer: &dyn Peer, connections: usize, all: &mut Measurements) -> Result<(), Failure> {
-        let home = Scratch::new(self.dir, "home")?;
-        let mut store = peer.start(self.programs, home.path()).await?;
+        let (mut store, home) = self.start(peer).await?;
         let mut acknowledged = 0;
         for events in EVENTS_PER_REQUEST {
             self.load(&mut *store, connections, events, WARMUP.min(self.settings.time()), &mut acknowledged).await?;
