@@ -12,6 +12,7 @@ pub fn text(figures: &Figures) -> String {
         "{} s a case, {} round(s): the median, and in brackets the lowest and the highest.\n",
         settings.seconds, settings.rounds
     );
+    text += &busy(figures.machine.load_average.as_deref(), figures.machine.cores);
     text += &missing(&figures.about);
     text += &fdatasync(figures);
     text += &goals(&figures.goals);
@@ -22,6 +23,16 @@ pub fn text(figures: &Figures) -> String {
         text += &table(figures, &format!("{of}, CPU µs an event: server + load"), events, |key| cpu(figures, key));
     }
     text + &promises(&figures.about)
+}
+
+/// Whoever else works while this is measured takes more from one than from another.
+fn busy(load_average: Option<&str>, cores: usize) -> String {
+    match load_average.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()) {
+        Some(load) if load > cores as f64 / 2.0 => {
+            format!("\n**BUSY: others used this machine (load {load} on {cores} cores); these figures judge nothing.**\n")
+        }
+        _ => String::new(),
+    }
 }
 
 /// Loud, because a table with a gap looks like a full one.
@@ -133,6 +144,12 @@ mod tests {
         assert_eq!([number(1_234_567.4, 0), number(999.0, 0), number(1.275, 2)], ["1,234,567", "999", "1.27"]);
         assert_eq!(short(Spread { median: 2.0, min: 2.0, max: 2.0 }, 1), "2.0");
         assert_eq!(short(Spread { median: 2.0, min: 1.0, max: 3_000.0 }, 0), "2 (1–3,000)");
+    }
+
+    #[test]
+    fn a_busy_machine_is_named() {
+        assert!(busy(Some("8.34 8.56 6.99 7/174 2"), 2).contains("load 8.34 on 2 cores"));
+        assert_eq!([busy(Some("0.40 3.00 1.00 1/1 1"), 2), busy(None, 2)], ["", ""]);
     }
 
     #[test]

@@ -103,7 +103,7 @@ pub async fn run(args: CompareArgs) -> Result<(), Failure> {
     }
     let scratch = Scratch::new(&absolute(args.data_dir)?, "compare")?;
     let machine = Machine::look(scratch.path());
-    println!("{}\n", machine.line());
+    eprintln!("{}", machine.line());
     let run = run::Run::new(&settings, &programs, scratch.path());
     let run::Done { cases, failed } = run.all(&peers, chosen(FILE)).await?;
     drop(scratch);
