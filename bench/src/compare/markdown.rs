@@ -29,7 +29,9 @@ pub fn text(figures: &Figures) -> String {
 fn busy(load_average: Option<&str>, cores: usize) -> String {
     match load_average.and_then(|text| text.split(' ').next()?.parse::<f64>().ok()) {
         Some(load) if load > cores as f64 / 2.0 => {
-            format!("\n**BUSY: others used this machine (load {load} on {cores} cores); these figures judge nothing.**\n")
+            format!(
+                "\n**Load {load} on {cores} cores when this began: unless that was only the build before, these figures judge nothing.**\n"
+            )
         }
         _ => String::new(),
     }
@@ -148,7 +150,7 @@ mod tests {
 
     #[test]
     fn a_busy_machine_is_named() {
-        assert!(busy(Some("8.34 8.56 6.99 7/174 2"), 2).contains("load 8.34 on 2 cores"));
+        assert!(busy(Some("8.34 8.56 6.99 7/174 2"), 2).contains("Load 8.34 on 2 cores"));
         assert_eq!([busy(Some("0.40 3.00 1.00 1/1 1"), 2), busy(None, 2)], ["", ""]);
     }
 
