@@ -14,6 +14,10 @@ type Topics = Arc<Mutex<HashMap<String, u64>>>;
 
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
+    if std::env::args().any(|arg| arg == "--version") {
+        println!("fake_weir");
+        return Ok(());
+    }
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     println!("weir listening on http://{}", listener.local_addr()?);
     let app = Router::new()

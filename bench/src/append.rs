@@ -7,10 +7,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use weir_bench::Failure;
 
-use crate::Failure;
+use crate::cpu::cpu_time;
 use crate::events::Batch;
-use crate::measured::{Measured, cpu_time};
+use crate::measured::Measured;
 
 /// Bytes of the preallocated file; writing goes round in it, as in log segments that are used again.
 const PREALLOCATED_BYTES: u64 = 64 << 20;
@@ -25,8 +26,18 @@ pub enum Space {
     Growing,
 }
 
+/// Whether a checksum goes before the bytes of each write, as in every log that is to be read again after a crash.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Checksum {
+    No,
+    Crc32,
+}
+
+/// Bytes of a checksum and a length.
+const HEAD_BYTES: u64 = 8;
+
 /// Measures on this thread, for `time`.
-pub fn run(dir: &Path, space: Space, events: usize, time: Duration) -> Result<Measured, Failure> {
+pub fn run(dir: &Path, space: Space, checksum: Checksum, events: usize, time: Duration) -> Result<Measured, Failure> {
     let path = dir.join(match space {
         Space::Preallocated => "preallocated",
         Space::Growing => "growing",
@@ -39,8 +50,7 @@ pub fn run(dir: &Path, space: Space, events: usize, time: Duration) -> Result<Me
     while start.elapsed() < time {
         let begin = Instant::now();
         let bytes = batch.numbered((latencies_ns.len() * events) as u64);
-        let length = bytes.len() as u64;
-        file.write_all_at(bytes, offset)?;
+        let length = write(&file, bytes, offset, checksum)?;
         file.sync_data()?;
         latencies_ns.push(u64::try_from(begin.elapsed().as_nanos()).unwrap_or(u64::MAX));
         offset += length;
@@ -59,6 +69,18 @@ pub fn run(dir: &Path, space: Space, events: usize, time: Duration) -> Result<Me
         std::fs::remove_file(&path)?;
     }
     Ok(Measured::new((latencies_ns.len() * events) as u64, took, latencies_ns, cpu, Duration::ZERO))
+}
+
+/// Writes at `offset`; how many bytes. A checksum is a write of its own, as copying the bytes behind it would cost more.
+fn write(file: &File, bytes: &[u8], offset: u64, checksum: Checksum) -> Result<u64, std::io::Error> {
+    let (length, mut head) = (bytes.len() as u64, 0);
+    if checksum == Checksum::Crc32 {
+        let sum = u64::from(crc32fast::hash(bytes)) << 32 | length;
+        file.write_all_at(&sum.to_le_bytes(), offset)?;
+        head = HEAD_BYTES;
+    }
+    file.write_all_at(bytes, offset + head)?;
+    Ok(head + length)
 }
 
 /// The preallocated file stays for the next case of its kind.

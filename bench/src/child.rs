@@ -1,13 +1,18 @@
 //! A server as a child process that never outlives the bench, and a directory that goes with it.
 
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use crate::Failure;
+use rustix::process::{Pid, Signal};
+use weir_bench::Failure;
+
+/// Of what a program said before it ended.
+const WORDS_BYTES_MAX: usize = 1_000;
 
 /// A first start compiles plugins.
 const START_MAX: Duration = Duration::from_secs(120);
@@ -19,13 +24,39 @@ pub struct Server {
 }
 
 /// Killed when dropped.
-struct Process(Child);
+struct Process {
+    child: Child,
+    /// Asks it to stop first: one that is killed with this would leave something behind.
+    gentle: Option<Signal>,
+}
+
+/// How long a process may take that was asked to stop.
+const STOP_MAX: Duration = Duration::from_secs(5);
 
 impl Drop for Process {
     fn drop(&mut self) {
+        if let Some(signal) = self.gentle {
+            self.ask(signal);
+        }
         // Both fail only when it has ended already.
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Process {
+    fn start(command: &mut Command) -> Result<Self, Failure> {
+        let program = command.get_program().to_string_lossy().into_owned();
+        let child = command.spawn().map_err(|error| format!("cannot start {program}: {error}"))?;
+        Ok(Self { child, gentle: None })
+    }
+
+    fn ask(&mut self, signal: Signal) {
+        let _ = rustix::process::kill_process(Pid::from_child(&self.child), signal);
+        let asked = Instant::now();
+        while asked.elapsed() < STOP_MAX && matches!(self.child.try_wait(), Ok(None)) {
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 }
 
@@ -33,9 +64,8 @@ impl Server {
     /// Starts a process and waits for the line `… listening on http://ADDR` on its stdout.
     pub fn start(command: &mut Command) -> Result<Self, Failure> {
         let program = command.get_program().to_string_lossy().into_owned();
-        let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
-        let mut process = Process(child.map_err(|error| format!("cannot start {program}: {error}"))?);
-        let stdout = process.0.stdout.take().ok_or("a child has no stdout")?;
+        let mut process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+        let stdout = process.child.stdout.take().ok_or("a child has no stdout")?;
         let (told, address) = mpsc::channel();
         std::thread::spawn(move || {
             // Reads on after the address, so that the child never waits for a full pipe.
@@ -52,8 +82,36 @@ impl Server {
         }
     }
 
+    /// Starts a program of others, which was told to listen on `address`, and knocks until it opens. What it says goes
+    /// into a file in `dir`, and is shown if it ends.
+    pub async fn start_at(address: SocketAddr, command: &mut Command, dir: &Path) -> Result<Self, Failure> {
+        let words = dir.join("words");
+        let out = File::options().create(true).append(true).open(&words)?;
+        let err = out.try_clone()?;
+        let mut process = Process::start(command.stdin(Stdio::null()).stdout(out).stderr(err))?;
+        let started = Instant::now();
+        while started.elapsed() < START_MAX {
+            if tokio::net::TcpStream::connect(address).await.is_ok() {
+                return Ok(Self { process, address });
+            }
+            if let Some(status) = process.child.try_wait()? {
+                let words = std::fs::read(&words)?;
+                let last = String::from_utf8_lossy(&words[words.len().saturating_sub(WORDS_BYTES_MAX)..]);
+                return Err(format!("{command:?} ended ({status}); it said: {last}").into());
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        Err(format!("{command:?} did not listen on {address}").into())
+    }
+
+    /// Asks it to stop with this signal before it is killed.
+    pub fn stop_gently(mut self, signal: Signal) -> Self {
+        self.process.gentle = Some(signal);
+        self
+    }
+
     pub fn pid(&self) -> u32 {
-        self.process.0.id()
+        self.process.child.id()
     }
 }
 

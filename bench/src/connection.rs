@@ -3,6 +3,7 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::ops::Range;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -13,6 +14,8 @@ const ANSWER_BYTES_MAX: usize = 1 << 20;
 pub struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    /// Where the last answer's body is.
+    body: Range<usize>,
 }
 
 pub struct Answer<'a> {
@@ -36,7 +39,7 @@ impl Connection {
     pub async fn open(address: SocketAddr) -> Result<Self, Error> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
-        Ok(Self { stream, buffer: vec![0; 16 << 10] })
+        Ok(Self { stream, buffer: vec![0; 16 << 10], body: 0..0 })
     }
 
     /// Sends a request and waits for all of its answer.
@@ -57,7 +60,12 @@ impl Connection {
                 _ => {}
             }
         };
+        self.body = start..end;
         Ok(Answer { status, body: &self.buffer[start..end] })
+    }
+
+    pub fn last_body(&self) -> &[u8] {
+        self.buffer.get(self.body.clone()).unwrap_or_default()
     }
 
     /// A request outside of measurements.

@@ -1,5 +1,5 @@
 //! The HTTP stack alone: the same framework with the same settings as the server, in a process of its own. It reads the
-//! same body and sends it back, and does nothing between.
+//! same body and sends it back, or only says that it came, and does nothing between.
 
 use std::io::Read;
 use std::net::Ipv4Addr;
@@ -12,13 +12,18 @@ use axum::routing::post;
 use axum::serve::ListenerExt;
 use bytes::Bytes;
 use tokio::net::TcpListener;
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::events::PAYLOAD_BYTES;
 
 /// Where requests of so many events are echoed.
 pub fn path(events: usize) -> String {
     format!("/events/{events}")
+}
+
+/// Where requests of so many events are only read: the answer is as short as can be.
+pub fn read_path(events: usize) -> String {
+    format!("/read/{events}")
 }
 
 /// Serves until its parent is gone.
@@ -43,13 +48,15 @@ fn router() -> Router {
     crate::case::EVENTS_PER_REQUEST
         .iter()
         .fold(Router::new(), |router, &events| {
-            let handler = move |body: Bytes| async move {
+            let answer = move |body: &Bytes, answer: Bytes| {
                 // An answer to half a body would make the stack look better than it is.
                 let whole = body.len() > events * PAYLOAD_BYTES && body.ends_with(b"}}]");
                 let status = if whole { StatusCode::CREATED } else { StatusCode::BAD_REQUEST };
-                (status, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+                (status, [(header::CONTENT_TYPE, "application/json")], answer).into_response()
             };
-            router.route(&path(events), post(handler))
+            let echo = move |body: Bytes| async move { answer(&body, body.clone()) };
+            let read = move |body: Bytes| async move { answer(&body, Bytes::from_static(b"{}")) };
+            router.route(&path(events), post(echo)).route(&read_path(events), post(read))
         })
         .layer(DefaultBodyLimit::max(1 << 20))
 }

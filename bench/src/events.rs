@@ -38,6 +38,14 @@ impl Batch {
         Self { bytes, numbers_at, repeats: 1 }
     }
 
+    /// What another protocol makes of so many events: the payloads stand in it as they are, and are found by their numbers.
+    pub fn of(bytes: Vec<u8>) -> Self {
+        let key = NUMBER_KEY.as_bytes();
+        let places = bytes.windows(key.len()).enumerate().filter(|(_, window)| *window == key);
+        let numbers_at = places.map(|(at, _)| at + key.len()).collect();
+        Self { bytes, numbers_at, repeats: 1 }
+    }
+
     /// One event with a tag of its own, to be recorded only if no event after a position has that tag.
     pub fn tagged(topic: &str, unless_after: Option<u64>) -> Self {
         let tag = format!("order:{NUMBER_MIN}");
@@ -74,6 +82,11 @@ impl Batch {
         self.numbers_at.len() / self.repeats
     }
 
+    /// The bytes as they were numbered last.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// The bytes, with the events numbered from `first`.
     pub fn numbered(&mut self, first: u64) -> &[u8] {
         for (number, places) in (NUMBER_MIN + first..).zip(self.numbers_at.chunks(self.repeats)) {
@@ -90,7 +103,7 @@ impl Batch {
 }
 
 /// Hand-written, so that it is as long as it says and its keys stand in the order in which people write them.
-fn payload() -> String {
+pub fn payload() -> String {
     let head = format!(
         concat!(
             r#"{{"number":{},"orderId":"8c1f0f7e-2b64-4f0a-9a53-6a1f5d0c77e1","placedAt":"2026-01-31T10:20:30.123Z","#,
@@ -175,6 +188,16 @@ mod tests {
             (&json!(tag), &json!(tag))
         );
         assert_eq!(body["conditions"][0]["after"], 5);
+    }
+
+    #[test]
+    fn payloads_are_found_in_whatever_stands_around_them() {
+        let mut batch = Batch::of(format!("PUB 1024\r\n{0}\r\nPUB 1024\r\n{0}\r\n", payload()).into_bytes());
+        assert_eq!(batch.events(), 2);
+        let text = String::from_utf8(batch.numbered(7).to_vec()).expect("text");
+        let numbers: Vec<&str> =
+            text.match_indices(NUMBER_KEY).map(|(at, key)| &text[at + key.len()..][..10]).collect();
+        assert_eq!(numbers, ["1000000007", "1000000008"]);
     }
 
     #[test]

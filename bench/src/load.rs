@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Barrier;
 use tokio::task::JoinSet;
+use weir_bench::Failure;
 
-use crate::Failure;
-use crate::connection::Connection;
 use crate::events::Batch;
+use crate::publisher::{self, Publisher};
 
 /// Requests of one connection: a bound for loops that the clock should end long before.
 const REQUESTS_MAX: usize = 10_000_000;
@@ -48,15 +48,25 @@ struct Done {
 /// Runs it. Everything but 201 is an error. `numbers` numbers the events of the whole run.
 pub async fn run(load: Load, numbers: &Arc<AtomicU64>) -> Result<Acknowledged, Failure> {
     let Load { address, request, connections, time } = load;
-    let events = request.events() as u64;
+    let events = request.events();
+    drive_all(publisher::of_weir(address, &request, connections).await?, events, time, numbers).await
+}
+
+/// The same by any publishers, each of which sends so many events a request.
+pub async fn drive_all(
+    publishers: Vec<Box<dyn Publisher>>,
+    events: usize,
+    time: Duration,
+    numbers: &Arc<AtomicU64>,
+) -> Result<Acknowledged, Failure> {
+    let (connections, events) = (publishers.len(), events as u64);
     let (barrier, last_number) = (Arc::new(Barrier::new(connections)), numbers.load(Ordering::Relaxed) + EVENTS_MAX);
     let mut tasks = JoinSet::new();
-    for _ in 0..connections {
-        let connection = Connection::open(address).await?;
-        let (request, numbers, barrier) = (request.clone(), numbers.clone(), barrier.clone());
+    for publisher in publishers {
+        let (numbers, barrier) = (numbers.clone(), barrier.clone());
         tasks.spawn(async move {
             barrier.wait().await;
-            drive(connection, request, &numbers, last_number, time).await
+            drive(publisher, events, &numbers, last_number, time).await
         });
     }
     // Dropping the set, as an error does, ends the other tasks.
@@ -81,28 +91,23 @@ pub async fn run(load: Load, numbers: &Arc<AtomicU64>) -> Result<Acknowledged, F
 
 /// One connection until the time is up: what was sent by then is waited for, so all that was stored is counted.
 async fn drive(
-    mut connection: Connection,
-    mut request: Batch,
+    mut publisher: Box<dyn Publisher>,
+    events: u64,
     numbers: &AtomicU64,
     last_number: u64,
     time: Duration,
 ) -> Result<Done, Failure> {
-    let events = request.events() as u64;
     let start = Instant::now();
     let mut done = Done { start, end: start, latencies_ns: Vec::new(), sample: Vec::new() };
     for _ in 0..REQUESTS_MAX {
         let first = numbers.fetch_add(events, Ordering::Relaxed);
-        let bytes = request.numbered(first);
+        publisher.prepare(first)?;
         let begin = Instant::now();
-        let answer = connection.exchange(bytes).await?;
+        publisher.publish().await?;
         let end = Instant::now();
-        if answer.status != 201 {
-            let body = String::from_utf8_lossy(answer.body);
-            return Err(format!("the answer was {}, not 201: {body:.500}", answer.status).into());
-        }
         done.latencies_ns.push(u64::try_from((end - begin).as_nanos()).unwrap_or(u64::MAX));
         if end - start >= time || first >= last_number {
-            (done.end, done.sample) = (end, answer.body.to_vec());
+            (done.end, done.sample) = (end, publisher.answer().to_vec());
             return Ok(done);
         }
     }

@@ -6,13 +6,13 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde_json::Value;
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
-use crate::Failure;
 use crate::child::{Scratch, Server};
 use crate::connection::Connection;
 use crate::events::Batch;
 use crate::load::{self, Load};
-use crate::machine::Machine;
 use crate::measured::settled;
 use crate::weir::{self, Weir};
 

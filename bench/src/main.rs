@@ -4,15 +4,18 @@
 
 mod append;
 mod case;
+mod charts;
 mod child;
+mod compare;
 mod connection;
+mod cpu;
 mod echo;
 mod events;
 mod load;
 mod log;
-mod machine;
 mod measured;
 mod publish;
+mod publisher;
 mod report;
 mod weir;
 
@@ -21,9 +24,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
-
-/// What a failing measurement prints: one sentence.
-type Failure = Box<dyn std::error::Error + Send + Sync>;
+use weir_bench::Failure;
 
 #[derive(Debug, Parser)]
 #[command(name = "weir-bench", version, about = "Measures a Weir server beside the limits of disk and HTTP stack")]
@@ -36,16 +37,12 @@ struct Cli {
 enum Command {
     /// Measure publishing events
     Publish(publish::PublishArgs),
+    /// Measure publishing beside other stores, each by itself
+    Compare(compare::CompareArgs),
     /// Measure conditions, and a log that grows
     Log(log::LogArgs),
     /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
-    /// Measure what plugins cost (`plugins --help` says more)
-    #[command(disable_help_flag = true)]
-    Plugins {
-        #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        args: Vec<std::ffi::OsString>,
-    },
     /// The HTTP stack alone, as a process of its own
     #[command(hide = true)]
     Echo,
@@ -54,8 +51,8 @@ enum Command {
 fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
+        Command::Compare(args) => measure(compare::run(args)),
         Command::Log(args) => measure(log::run(args)),
-        Command::Plugins { args } => plugins(&args),
         Command::Echo => echo::run(),
     };
     match done {
@@ -64,16 +61,6 @@ fn main() -> ExitCode {
             eprintln!("weir-bench: {error}");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// Runs the program beside this one that has the host inside.
-fn plugins(args: &[std::ffi::OsString]) -> Result<(), Failure> {
-    let program = std::env::current_exe()?.with_file_name("weir-bench-plugins");
-    let status = std::process::Command::new(&program).args(args).status();
-    match status.map_err(|error| format!("{} did not start: {error}", program.display()))? {
-        status if status.success() => Ok(()),
-        status => Err(format!("{} failed ({status})", program.display()).into()),
     }
 }
 

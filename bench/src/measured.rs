@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use weir_bench::Failure;
 
-use crate::Failure;
+use crate::cpu::cpu_time;
 
 /// One case in one round.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -58,39 +59,29 @@ pub fn median<T>(values: &[T], key: impl Fn(&T) -> f64) -> Option<&T> {
     order.get(order.len().checked_sub(1)? / 2).copied()
 }
 
-/// Ticks in which Linux counts CPU time, on every architecture that a server runs on.
-const TICKS_PER_SECOND: u64 = 100;
-
-/// The CPU time that a process has used so far, all of its threads together.
-pub fn cpu_time(pid: u32) -> Result<Duration, Failure> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat"))
-        .map_err(|error| format!("process {pid} is gone ({error}); its last words may stand above"))?;
-    Ok(parse_stat(&stat).ok_or_else(|| format!("/proc/{pid}/stat is not understood"))?)
-}
-
-/// `utime` and `stime` are fields 14 and 15; the name in field 2 may hold anything, so counting begins behind it.
-fn parse_stat(stat: &str) -> Option<Duration> {
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace().skip(11);
-    let (user, system): (u64, u64) = (fields.next()?.parse().ok()?, fields.next()?.parse().ok()?);
-    Some(Duration::from_millis((user + system) * 1_000 / TICKS_PER_SECOND))
-}
-
 /// Waits until a process no longer works, so that what it does in the background is counted with the case that caused
 /// it and does not disturb the next one. Bounded: a process that never rests is measured as it is.
 pub async fn settled(pid: u32) -> Result<(Duration, Duration), Failure> {
+    settled_within(Duration::from_secs(20), || cpu_time(pid)).await
+}
+
+/// The same for whatever CPU time is looked at: it, and how long it still grew.
+pub async fn settled_within(
+    time_max: Duration,
+    look: impl Fn() -> Result<Duration, Failure>,
+) -> Result<(Duration, Duration), Failure> {
     const STEP: Duration = Duration::from_millis(50);
-    const STEPS_MAX: u32 = 400;
-    let (mut cpu, mut quiet) = (cpu_time(pid)?, 0);
-    for step in 1..=STEPS_MAX {
+    let (mut cpu, mut quiet, steps_max) = (look()?, 0, (time_max.as_millis() / STEP.as_millis()) as u32);
+    for step in 1..=steps_max {
         tokio::time::sleep(STEP).await;
-        let now = cpu_time(pid)?;
+        let now = look()?;
         quiet = if now == cpu { quiet + 1 } else { 0 };
         cpu = now;
         if quiet == 2 {
             return Ok((cpu, STEP * (step - 2)));
         }
     }
-    Ok((cpu, STEP * STEPS_MAX))
+    Ok((cpu, time_max))
 }
 
 #[cfg(test)]
@@ -110,12 +101,5 @@ mod tests {
         assert_eq!(median(&[3.0, 1.0, 2.0], |x| *x), Some(&2.0));
         assert_eq!(median(&[4.0, 1.0], |x| *x), Some(&1.0));
         assert_eq!(median(&[], |x: &f64| *x), None);
-    }
-
-    #[test]
-    fn cpu_time_is_read_behind_a_name_with_spaces_and_brackets() {
-        let stat = "7 (a) b (c)) S 1 7 7 0 -1 4194560 100 0 0 0 150 30 0 0 20 0 3 0 12 1000 5 18446744073709551615";
-        assert_eq!(parse_stat(stat), Some(Duration::from_millis(1_800)));
-        assert_eq!(parse_stat("7 (a) S 1"), None);
     }
 }

@@ -5,16 +5,17 @@ use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
-use crate::Failure;
-use crate::append;
+use crate::append::{self, Checksum};
 use crate::case::{Case, Kind};
 use crate::child::{Scratch, Server};
+use crate::cpu::cpu_time;
 use crate::echo;
 use crate::events::Batch;
 use crate::load::{self, Acknowledged, Load};
-use crate::machine::Machine;
-use crate::measured::{Measured, cpu_time, settled};
+use crate::measured::{Measured, settled};
 use crate::report::{Report, Settings};
 use crate::weir::{self, Weir};
 
@@ -100,7 +101,7 @@ impl Run {
         match (case, echo, weir) {
             (Case::Append { space, events }, ..) => {
                 let (dir, time) = (self.scratch.path().to_owned(), self.time);
-                tokio::task::spawn_blocking(move || append::run(&dir, space, events, time)).await?
+                tokio::task::spawn_blocking(move || append::run(&dir, space, Checksum::No, events, time)).await?
             }
             (Case::Echo { connections, events }, Some(echo), _) => {
                 let request = Batch::request(weir::topic(true), events, &echo::path(events));

@@ -4,11 +4,11 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
-use crate::Failure;
 use crate::case::Case;
 use crate::events::PAYLOAD_BYTES;
-use crate::machine::Machine;
 use crate::measured::{Measured, median};
 
 #[derive(Debug, Serialize)]

@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde::Deserialize;
 use serde_json::{Value, json};
+use weir_bench::Failure;
 
-use crate::Failure;
 use crate::child::Server;
 use crate::connection::Connection;
 use crate::events;
@@ -62,6 +62,10 @@ impl Weir {
             }
         }
         Ok(Self { server, tally: Tally::default() })
+    }
+
+    pub fn server(&self) -> &Server {
+        &self.server
     }
 
     /// Two parts, because the one is measured while the other counts.

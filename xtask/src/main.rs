@@ -1,6 +1,7 @@
 //! The project's own commands, as `cargo xtask <command>`. Each is a short list of calls of cargo and its tools;
 //! what they build and test is elsewhere. There is no state and no configuration here.
 
+mod bench;
 mod checks;
 mod clients;
 mod contract;
@@ -28,6 +29,7 @@ cargo xtask <command>
   audit                  bans, licences and sources of the dependencies (cargo-deny)
   bench publish [<args>] measure publishing against a release build
   bench log [<args>]     measure what conditions cost, and a log that grows
+  bench compare [<args>] measure publishing beside other stores, installing those that are missing (--short: only what is there)
   bench plugins [<args>] measure what plugins cost, in four languages
   soak [<args>]          the long form of the heavy checks, e.g. soak openapi --cases 2000 --seconds 600
   soak histories [--seed N] [--count N]
@@ -65,7 +67,7 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
             .and_then(|()| clients::install())
             .and_then(|()| checks::test(args)),
         "audit" => checks::audit(),
-        "bench" => plugins().and_then(|()| bench(args)),
+        "bench" => plugins().and_then(|()| bench::run(args)),
         "soak" if args.first().is_some_and(|check| check == "histories") => long::histories(&args[1..]),
         "soak" => plugins().and_then(|()| clients::install()).and_then(|()| soak(args)),
         "fuzz" => long::fuzz(args),
@@ -85,11 +87,6 @@ fn plugins() -> Result<(), Failure> {
 
 fn serve(args: &[String]) -> Result<(), Failure> {
     cargo(&["run", "--release", "-p", "weir", "--", "serve"], args)
-}
-
-fn bench(args: &[String]) -> Result<(), Failure> {
-    cargo(&["build", "--release", "-p", "weir", "-p", "weir-bench"], &[])?;
-    cargo(&["run", "--release", "-p", "weir-bench", "--"], args)
 }
 
 fn soak(args: &[String]) -> Result<(), Failure> {

@@ -1,8 +1,6 @@
-//! `weir-bench plugins`: what a plugin costs, in four languages, and for Rust beside what WebAssembly itself costs: the same
+//! `weir-bench-plugins`: what a plugin costs, in four languages, and for Rust beside what WebAssembly itself costs: the same
 //! component called by wasmtime alone with the same events, in the same run and taking turns.
 
-#[path = "../machine.rs"]
-mod machine;
 mod raw;
 mod reload;
 mod report;
@@ -19,15 +17,14 @@ use weir::model::NewEvent;
 use weir::plugin::{
     HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, MemoryView, Sidecar, Workbench, Workpiece,
 };
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
-use crate::machine::Machine;
 use crate::raw::Raw;
 use crate::report::{Batch, Cost, Report};
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
 #[derive(Debug, Parser)]
-#[command(name = "weir-bench plugins", about = "Measures what plugins cost, in four languages")]
+#[command(name = "weir-bench-plugins", about = "Measures what plugins cost, in four languages")]
 struct Args {
     /// Seconds for each plugin and batch size in each round
     #[arg(long, default_value_t = 1.0)]
@@ -63,7 +60,7 @@ fn main() -> ExitCode {
     match runtime.map_err(Failure::from).and_then(|runtime| runtime.block_on(run(Args::parse()))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("weir-bench plugins: {error}");
+            eprintln!("weir-bench-plugins: {error}");
             ExitCode::FAILURE
         }
     }

@@ -6,9 +6,10 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use weir::model::{Event, StreamName, TopicName};
 use weir::plugin::{MemoryView, PluginId, Plugins, PluginsConfig, Rehearsal, TopicSetting};
+use weir_bench::Failure;
 
 use crate::report::Reloads;
-use crate::{Failure, NoNetwork, sample};
+use crate::{NoNetwork, sample};
 
 /// A first compile of the biggest plugin, on a machine that does other things too.
 const TAKEN_MAX: Duration = Duration::from_secs(300);

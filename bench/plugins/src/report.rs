@@ -4,9 +4,8 @@ use std::fmt;
 use std::path::Path;
 
 use serde::Serialize;
-
-use crate::Failure;
-use crate::machine::Machine;
+use weir_bench::Failure;
+use weir_bench::machine::Machine;
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]

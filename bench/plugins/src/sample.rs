@@ -1,8 +1,7 @@
 //! The events that plugins are called with: payments, which the examples are about.
 
 use weir::model::{Event, EventType, NewEvent, Payload, StreamName, TopicName};
-
-use crate::Failure;
+use weir_bench::Failure;
 
 pub const PAYLOAD: &str =
     r#"{"amount":4200,"currency":"EUR","method":"card","customer":"c-1027","reference":"order 5561"}"#;

@@ -8,13 +8,14 @@ use std::time::{Duration, Instant};
 use wasmtime::component::{Component, HasData, InstancePre, Linker, ResourceTable};
 use wasmtime::{Config, Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use weir_bench::Failure;
 
-use crate::{Failure, sample};
+use crate::sample;
 
 /// The host's own world (host/src/plugin/bindings.rs), so that the generated types are the same.
 mod bindings {
     wasmtime::component::bindgen!({
-        path: "../wit",
+        path: "../../wit",
         inline: "
             package weir:bench;
             world everything {
