@@ -8,6 +8,7 @@ mod child;
 mod connection;
 mod echo;
 mod events;
+mod guard;
 mod load;
 mod log;
 mod measured;
@@ -35,6 +36,8 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Measure conditions, and a log that grows
     Log(log::LogArgs),
+    /// Count instructions of publishing, and compare them with the committed ones
+    Guard(guard::GuardArgs),
     /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
     /// The HTTP stack alone, as a process of its own
@@ -46,6 +49,7 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
         Command::Log(args) => measure(log::run(args)),
+        Command::Guard(args) => measure(guard::run(args)),
         Command::Echo => echo::run(),
     };
     match done {
