@@ -27,6 +27,7 @@ pub type Figures = BTreeMap<String, u64>;
 /// What else than this repository decides how many instructions there are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Made {
+    pub arch: String,
     pub compiler: String,
     pub valgrind: String,
     /// What libc and the compiler of plugins choose their instructions by; of what valgrind knows.
@@ -44,8 +45,11 @@ impl Baselines {
     }
 
     pub fn of(&self, build: &str) -> Result<&Baseline, Failure> {
-        let none =
-            || format!("there is no baseline of the build '{build}'; `cargo xtask bench guard --update` makes one");
+        let none = || {
+            format!(
+                "there is no baseline of the build '{build}'; `cargo xtask bench guard --build {build} --update` makes one"
+            )
+        };
         Ok(self.0.get(build).ok_or_else(none)?)
     }
 
@@ -160,7 +164,12 @@ mod tests {
 
     #[test]
     fn another_compiler_is_said_and_the_same_is_not() {
-        let made = |compiler: &str| Made { compiler: compiler.into(), valgrind: "v".into(), cpu: vec!["avx2".into()] };
+        let made = |compiler: &str| Made {
+            arch: "a".into(),
+            compiler: compiler.into(),
+            valgrind: "v".into(),
+            cpu: vec!["avx2".into()],
+        };
         assert!(differences(&made("rustc 1"), &made("rustc 1")).is_empty());
         let said = differences(&made("rustc 1"), &made("rustc 2"));
         assert_eq!(said, ["the compiler is another than the baseline's: rustc 2, not rustc 1"]);

@@ -33,7 +33,11 @@ pub fn parse(text: &str) -> Result<Counts, Failure> {
             None => match line.split_once(": ") {
                 Some(("totals", sum)) => total = Some(number(sum)?),
                 Some(_) => {}
-                None => *counts.entry(now.clone()).or_default() += cost(line)?,
+                None => {
+                    if let Some(count) = cost(line) {
+                        *counts.entry(now.clone()).or_default() += number(count)?;
+                    }
+                }
             },
         }
     }
@@ -45,13 +49,10 @@ pub fn parse(text: &str) -> Result<Counts, Failure> {
     }
 }
 
-/// The instructions of a line `position count`; of any other line, none.
-fn cost(line: &str) -> Result<u64, Failure> {
-    let Some((position, count)) = line.split_once(' ') else { return Ok(0) };
-    if position.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)) {
-        return number(count);
-    }
-    Ok(0)
+/// The count in a line `position count`; any other line has none.
+fn cost(line: &str) -> Option<&str> {
+    let (position, count) = line.split_once(' ')?;
+    position.starts_with(|first: char| first.is_ascii_digit() || "+-*".contains(first)).then_some(count)
 }
 
 fn number(text: &str) -> Result<u64, Failure> {

@@ -59,7 +59,7 @@ pub async fn run(args: GuardArgs) -> Result<(), Failure> {
         return Ok(());
     }
     println!();
-    judge(baselines.of(&args.build)?, &now)
+    judge(&args.build, baselines.of(&args.build)?, &now)
 }
 
 async fn count(args: &GuardArgs) -> Result<Vec<Counted>, Failure> {
@@ -74,32 +74,35 @@ async fn count(args: &GuardArgs) -> Result<Vec<Counted>, Failure> {
 }
 
 /// Says how each figure stands to its baseline; an error if one is too high.
-fn judge(before: &Baseline, now: &Baseline) -> Result<(), Failure> {
+fn judge(build: &str, before: &Baseline, now: &Baseline) -> Result<(), Failure> {
+    if before.made.arch != now.made.arch {
+        println!("not compared: the baseline is of {}, this is {}", before.made.arch, now.made.arch);
+        return Ok(());
+    }
     for difference in baseline::differences(&before.made, &now.made) {
         println!("note: {difference}");
     }
-    let (mut more, mut fewer) = (Vec::new(), false);
+    let update = format!("`cargo xtask bench guard --build {build} --update`");
+    let mut wrong = Vec::new();
     for compared in baseline::compare(&before.figures, &now.figures)? {
         println!("{compared}");
         match compared.verdict() {
             Verdict::Same => {}
-            Verdict::Fewer => fewer = true,
-            Verdict::More | Verdict::Unknown => more.push(compared.to_string()),
+            Verdict::Fewer => println!("  more than 10 % fewer: commit it as the new baseline ({update})"),
+            Verdict::More => wrong.push(format!("more than 10 % above the baseline: {compared}")),
+            Verdict::Unknown => wrong.push(compared.to_string()),
         }
     }
-    if fewer {
-        println!("that is more than 10 % fewer: commit a new baseline (`cargo xtask bench guard --update`)");
-    }
-    if more.is_empty() {
+    if wrong.is_empty() {
         return Ok(());
     }
-    let more = more.join("; ");
-    Err(format!("more than 10 % above the baseline: {more}. If it is meant, commit a new one (`cargo xtask bench guard --update`)").into())
+    Err(format!("{}; if that is meant, commit it as the new baseline ({update})", wrong.join("; ")).into())
 }
 
 fn made() -> Result<Made, Failure> {
     let compiler = std::env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
     Ok(Made {
+        arch: std::env::consts::ARCH.to_owned(),
         compiler: machine::said(&compiler, &["--version"]).unwrap_or_else(|| "unknown".to_owned()),
         valgrind: callgrind::version()?,
         cpu: machine::cpu_features(CPU_FEATURES),
@@ -108,3 +111,27 @@ fn made() -> Result<Made, Failure> {
 
 /// What valgrind passes on to programs, and they choose by.
 const CPU_FEATURES: &[&str] = &["sse4_2", "popcnt", "pclmulqdq", "avx", "avx2", "bmi1", "bmi2", "fma", "abm", "erms"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn baseline(arch: &str, count: u64) -> Baseline {
+        let made = Made { arch: arch.into(), compiler: "c".into(), valgrind: "v".into(), cpu: Vec::new() };
+        Baseline { made, figures: [("open topic".to_owned(), count)].into() }
+    }
+
+    #[test]
+    fn what_is_too_high_is_named_with_both_counts_and_the_way_to_accept_it() {
+        let error = judge("test", &baseline("a", 1000), &baseline("a", 1200)).expect_err("too high").to_string();
+        for part in ["open topic", "1200", "1000", "+20.0 %", "--build test --update"] {
+            assert!(error.contains(part), "{part} in: {error}");
+        }
+        assert!(judge("test", &baseline("a", 1000), &baseline("a", 500)).is_ok());
+    }
+
+    #[test]
+    fn another_processor_family_is_not_compared() {
+        assert!(judge("test", &baseline("a", 1), &baseline("b", 1000)).is_ok());
+    }
+}
