@@ -5,17 +5,17 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal};
+use tokio::sync::oneshot;
 use weir_bench::Failure;
 
 /// Of what a program said before it ended.
 const WORDS_BYTES_MAX: usize = 1_000;
 
-/// A first start compiles plugins.
-const START_MAX: Duration = Duration::from_secs(120);
+/// A first start compiles plugins: seconds, or a minute where instructions are counted, and more on a busy machine.
+const START_MAX: Duration = Duration::from_secs(600);
 
 /// A server that said where it listens.
 pub struct Server {
@@ -61,24 +61,27 @@ impl Process {
 }
 
 impl Server {
-    /// Starts a process and waits for the line `… listening on http://ADDR` on its stdout.
-    pub fn start(command: &mut Command) -> Result<Self, Failure> {
+    /// Starts a process and waits for the line `… listening on http://ADDR` on its stdout. Who stops waiting ends it.
+    pub async fn start(command: &mut Command) -> Result<Self, Failure> {
         let program = command.get_program().to_string_lossy().into_owned();
         let mut process = Process::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
         let stdout = process.child.stdout.take().ok_or("a child has no stdout")?;
-        let (told, address) = mpsc::channel();
+        let (told, address) = oneshot::channel();
         std::thread::spawn(move || {
+            let mut told = Some(told);
             // Reads on after the address, so that the child never waits for a full pipe.
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                if let Some((_, address)) = line.split_once(" listening on http://") {
+                if let Some((_, address)) = line.split_once(" listening on http://")
+                    && let Some(told) = told.take()
+                {
                     let _ = told.send(address.trim().parse::<SocketAddr>());
                 }
             }
         });
-        match address.recv_timeout(START_MAX) {
-            Ok(Ok(address)) => Ok(Self { process, address }),
-            Ok(Err(error)) => Err(format!("{program} says an address that is none: {error}").into()),
-            Err(_) => Err(format!("{program} did not say 'listening on http://…'").into()),
+        match tokio::time::timeout(START_MAX, address).await {
+            Ok(Ok(Ok(address))) => Ok(Self { process, address }),
+            Ok(Ok(Err(error))) => Err(format!("{program} says an address that is none: {error}").into()),
+            Ok(Err(_)) | Err(_) => Err(format!("{program} did not say 'listening on http://…'").into()),
         }
     }
 

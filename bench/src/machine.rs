@@ -52,11 +52,18 @@ impl Machine {
     }
 }
 
+/// Those of the features that the processor has, in their order.
+pub fn cpu_features(of: &[&str]) -> Vec<String> {
+    let flags = read("/proc/cpuinfo").and_then(|text| value(&text, "flags")).unwrap_or_default();
+    of.iter().filter(|name| flags.split(' ').any(|flag| flag == **name)).map(|name| (*name).to_owned()).collect()
+}
+
 fn read(path: &str) -> Option<String> {
     std::fs::read_to_string(path).ok()
 }
 
-fn said(program: &str, args: &[&str]) -> Option<String> {
+/// What a program printed, or nothing if it is absent or fails.
+pub fn said(program: &str, args: &[&str]) -> Option<String> {
     let output = Command::new(program).args(args).output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
 }

@@ -11,6 +11,7 @@ mod connection;
 mod cpu;
 mod echo;
 mod events;
+mod guard;
 mod load;
 mod log;
 mod measured;
@@ -41,6 +42,8 @@ enum Command {
     Compare(compare::CompareArgs),
     /// Measure conditions, and a log that grows
     Log(log::LogArgs),
+    /// Count instructions of publishing, and compare them with the committed ones
+    Guard(guard::GuardArgs),
     /// Measure all about publishing; the same as `publish`
     All(publish::PublishArgs),
     /// The HTTP stack alone, as a process of its own
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
         Command::Compare(args) => measure(compare::run(args)),
         Command::Log(args) => measure(log::run(args)),
+        Command::Guard(args) => measure(guard::run(args)),
         Command::Echo => echo::run(),
     };
     match done {

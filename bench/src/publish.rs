@@ -70,7 +70,7 @@ pub async fn run(args: PublishArgs) -> Result<(), Failure> {
     let machine = Machine::look(scratch.path());
     println!("{}", machine.line());
     let run = Run { time: Duration::from_secs_f64(seconds), warmup: args.warmup, scratch, numbers: Arc::default() };
-    let echo = if chosen(Kind::Echo) { Some(start_echo()?) } else { None };
+    let echo = if chosen(Kind::Echo) { Some(start_echo().await?) } else { None };
     let mut results: Vec<(Case, Vec<Measured>)> = cases.into_iter().map(|case| (case, Vec::new())).collect();
     for round in 1..=rounds {
         let home = Scratch::new(run.scratch.path(), &format!("round-{round}"))?;
@@ -92,8 +92,8 @@ pub async fn run(args: PublishArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn start_echo() -> Result<Server, Failure> {
-    Server::start(Command::new(std::env::current_exe()?).arg("echo"))
+async fn start_echo() -> Result<Server, Failure> {
+    Server::start(Command::new(std::env::current_exe()?).arg("echo")).await
 }
 
 impl Run {

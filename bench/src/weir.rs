@@ -38,18 +38,18 @@ pub fn topic(schema: bool) -> &'static str {
 impl Weir {
     /// Starts it in `dir`, which must be empty.
     pub async fn start(binary: &Path, dir: &Path) -> Result<Self, Failure> {
-        if !binary.is_file() {
-            let path = binary.display();
-            return Err(format!("there is no server at {path}; `cargo build --release -p weir` makes one").into());
-        }
-        let mut command = Command::new(binary);
+        Self::start_as(Command::new(found(binary)?), dir).await
+    }
+
+    /// The same for a command whose last word is the server's binary.
+    pub async fn start_as(mut command: Command, dir: &Path) -> Result<Self, Failure> {
         command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
         command.arg("--config-dir").arg(dir.join("config")).env("RUST_LOG", "warn");
         // What the operator of this machine has set is for another server.
         for name in ["PORT", "WEIR_LISTEN", "WEIR_CONFIG", "WEIR_PLUGINS", "WEIR_TRACE_FORMAT"] {
             command.env_remove(name);
         }
-        let server = Server::start(&mut command)?;
+        let server = Server::start(&mut command).await?;
         let mut connection = Connection::open(server.address).await?;
         let topics = [
             json!({ "name": topic(true), "schemas": [events::schema()] }),
@@ -72,6 +72,14 @@ impl Weir {
     pub fn parts(&mut self) -> (&Server, &mut Tally) {
         (&self.server, &mut self.tally)
     }
+}
+
+/// The binary, if it is there.
+pub fn found(binary: &Path) -> Result<&Path, Failure> {
+    if binary.is_file() {
+        return Ok(binary);
+    }
+    Err(format!("there is no server at {}; `cargo build --release -p weir` makes one", binary.display()).into())
 }
 
 impl Tally {

@@ -4,7 +4,7 @@
 use std::process::Command;
 use std::{fs, path::PathBuf};
 
-use crate::run::{Failure, cargo, cargo_command, finish, output, root};
+use crate::run::{Failure, cargo, cargo_command, finish, output, root, target_dir};
 
 /// A store from Debian: its name on the command line, a program of it, and its package.
 const DEBIAN: [(&str, &str, &str); 3] = [
@@ -23,12 +23,40 @@ const BUILT: [(&str, &str, &str, &str); 3] = [
 pub fn run(args: &[String]) -> Result<(), Failure> {
     match args.split_first().map(|(first, rest)| (first.as_str(), rest)) {
         Some(("plugins", rest)) => return cargo(&["run", "--release", "-p", "weir-bench-plugins", "--"], rest),
+        Some(("guard", rest)) if of_tests(rest) => return guard_of_tests(rest),
         // What is not there is not waited for in a short run, which names it.
         Some(("compare", rest)) if !rest.iter().any(|arg| arg == "--short") => install(rest),
         _ => {}
     }
     cargo(&["build", "--release", "-p", "weir"], &[])?;
     cargo(&["run", "--release", "-p", "weir-bench", "--"], args)
+}
+
+/// Counts instructions of the server that the tests start, in the build that they have anyway: another takes minutes.
+fn guard_of_tests(args: &[String]) -> Result<(), Failure> {
+    cargo(&["test", "--workspace", "--no-run", "--quiet"], &[])?;
+    let built = target_dir().join("debug");
+    let mut bench = Command::new(built.join("weir-bench"));
+    bench.arg("guard").arg("--weir").arg(built.join("weir-under-test")).args(args);
+    finish(bench, &format!("weir-bench guard {}", args.join(" ")))
+}
+
+fn of_tests(args: &[String]) -> bool {
+    args.windows(2).any(|pair| pair == ["--build", "test"]) || args.iter().any(|arg| arg == "--build=test")
+}
+
+/// A part of the tests only on CI, and only where the tool is: it takes a minute, and no other test needs valgrind.
+pub fn guard_on_ci() -> Result<(), Failure> {
+    if std::env::var_os("CI").is_none() {
+        return Ok(());
+    }
+    if output("valgrind", &["--version"]).is_none() {
+        eprintln!(
+            "instructions of a publish are not counted: valgrind is not installed (Debian: apt install valgrind)"
+        );
+        return Ok(());
+    }
+    guard_of_tests(&["--build".to_owned(), "test".to_owned()])
 }
 
 /// Installs what is missing. Whatever can't be had is left to the comparison to name; the others are measured all the same.

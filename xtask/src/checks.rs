@@ -1,13 +1,15 @@
 //! Everything that must hold before a change goes in. The test runner comes last, so that its own summary is the end of
 //! the output.
 
+use crate::bench;
 use crate::run::{Failure, cargo, output};
 
-/// Format, lints, licences on CI, doc tests, tests.
+/// Format, lints, licences on CI, instruction counts on CI, doc tests, tests.
 pub fn test(args: &[String]) -> Result<(), Failure> {
     cargo(&["fmt", "--all", "--check"], &[])?;
     cargo(&["clippy", "--workspace", "--all-targets", "--quiet", "--", "-D", "warnings"], &[])?;
     audit_on_ci()?;
+    bench::guard_on_ci()?;
     if has("nextest") {
         cargo(&["test", "--workspace", "--doc", "--quiet"], &[])?;
         cargo(&["nextest", "run", "--workspace"], args)

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
-use crate::run::{Failure, cargo_command, finish, root};
+use crate::run::{Failure, cargo_command, finish, root, target_dir};
 use crate::setup::TARGET;
 
 struct Guest {
@@ -77,10 +77,6 @@ fn place(guest: &Guest) -> Result<(), Failure> {
         }
         Err(error) => Err(Failure::new(format!("{} could not be put in place: {error}", built.display()))),
     }
-}
-
-fn target_dir() -> PathBuf {
-    env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), |dir| root().join(dir))
 }
 
 /// Written beside and renamed, because a running server may be watching the folder.

@@ -25,12 +25,14 @@ cargo xtask <command>
   clients                install the public packages that tests use as clients into target/clients (needs node, npm, python3)
   contract               store the contract and components built against it, for the test that says when it moved
   serve [-- <args>]      build everything and run the server (weir serve <args>)
-  test [-- <args>]       format, lints, licences (on CI), doc tests, then all tests (nextest <args> where it is installed)
+  test [-- <args>]       format, lints, licences and instruction counts (on CI), doc tests, then all tests (nextest <args> where it is installed)
   audit                  bans, licences and sources of the dependencies (cargo-deny)
   bench publish [<args>] measure publishing against a release build
   bench log [<args>]     measure what conditions cost, and a log that grows
   bench compare [<args>] measure publishing beside other stores, installing those that are missing (--short: only what is there)
   bench plugins [<args>] measure what plugins cost, in four languages
+  bench guard [--build release|test] [--update] [--profile]
+                         count the instructions of a publish, and compare them with bench/guard.json (needs valgrind)
   soak [<args>]          the long form of the heavy checks, e.g. soak openapi --cases 2000 --seconds 600
   soak histories [--seed N] [--count N]
                          random histories of a store on a disk that tears, forgets, fails and fills up
