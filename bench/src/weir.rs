@@ -35,20 +35,26 @@ pub fn topic(schema: bool) -> &'static str {
     if schema { "orders" } else { "orders-open" }
 }
 
+/// The server in a directory that is empty or has a store of an earlier one.
+pub fn command(binary: &Path, dir: &Path) -> Result<Command, Failure> {
+    if !binary.is_file() {
+        let path = binary.display();
+        return Err(format!("there is no server at {path}; `cargo build --release -p weir` makes one").into());
+    }
+    let mut command = Command::new(binary);
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
+    command.arg("--config-dir").arg(dir.join("config")).env("RUST_LOG", "warn");
+    // What the operator of this machine has set is for another server.
+    for name in ["PORT", "WEIR_LISTEN", "WEIR_CONFIG", "WEIR_PLUGINS", "WEIR_TRACE_FORMAT"] {
+        command.env_remove(name);
+    }
+    Ok(command)
+}
+
 impl Weir {
     /// Starts it in `dir`, which must be empty.
     pub async fn start(binary: &Path, dir: &Path) -> Result<Self, Failure> {
-        if !binary.is_file() {
-            let path = binary.display();
-            return Err(format!("there is no server at {path}; `cargo build --release -p weir` makes one").into());
-        }
-        let mut command = Command::new(binary);
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
-        command.arg("--config-dir").arg(dir.join("config")).env("RUST_LOG", "warn");
-        // What the operator of this machine has set is for another server.
-        for name in ["PORT", "WEIR_LISTEN", "WEIR_CONFIG", "WEIR_PLUGINS", "WEIR_TRACE_FORMAT"] {
-            command.env_remove(name);
-        }
+        let mut command = command(binary, dir)?;
         let server = Server::start(&mut command)?;
         let mut connection = Connection::open(server.address).await?;
         let topics = [
