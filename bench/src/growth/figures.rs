@@ -97,25 +97,30 @@ const COLUMNS: [&str; 12] = [
     "after a stop",
 ];
 
+impl fmt::Display for Grown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { axis, points, note, rebuilt } = self;
+        writeln!(f, "| {} | {} |", axis.name(), COLUMNS.join(" | "))?;
+        writeln!(f, "|{}", " --- |".repeat(COLUMNS.len() + 1))?;
+        points.iter().try_for_each(|point| writeln!(f, "{}", row(point)))?;
+        if let Some(note) = note {
+            writeln!(f, "\nNot further: {}", note.trim())?;
+        }
+        if let Some(Rebuilt { events, seconds, events_per_second, peak }) = rebuilt {
+            let peak = *peak as f64 / 1e6;
+            writeln!(
+                f,
+                "\nThe index of {events} events was made anew in {seconds:.1} s, {events_per_second:.0} events/s, \
+                 with {peak:.0} MB of memory at most."
+            )?;
+        }
+        writeln!(f)
+    }
+}
+
+/// The goals alone: each store's table is printed when it is done.
 impl fmt::Display for Figures {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for Grown { axis, points, note, rebuilt } in &self.grown {
-            writeln!(f, "| {} | {} |", axis.name(), COLUMNS.join(" | "))?;
-            writeln!(f, "|{}", " --- |".repeat(COLUMNS.len() + 1))?;
-            points.iter().try_for_each(|point| writeln!(f, "{}", row(point)))?;
-            if let Some(note) = note {
-                writeln!(f, "\nNot further: {}", note.trim())?;
-            }
-            if let Some(Rebuilt { events, seconds, events_per_second, peak }) = rebuilt {
-                let peak = *peak as f64 / 1e6;
-                writeln!(
-                    f,
-                    "\nThe index of {events} events was made anew in {seconds:.1} s, {events_per_second:.0} events/s, \
-                     with {peak:.0} MB of memory at most."
-                )?;
-            }
-            writeln!(f)?;
-        }
         write!(f, "{}", Goals(&self.goals))
     }
 }

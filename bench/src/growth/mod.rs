@@ -89,7 +89,9 @@ pub async fn run(args: GrowthArgs) -> Result<(), Failure> {
             Axis::Topics => args.topics.clone(),
             Axis::Streams => powers(args.smallest, args.streams),
         };
-        all.push(run.grow(axis, &sizes).await?);
+        let grown = run.grow(axis, &sizes).await?;
+        print!("{grown}");
+        all.push(grown);
     }
     let figures = Figures::new(machine, all);
     print!("{figures}");
