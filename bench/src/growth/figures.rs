@@ -30,6 +30,8 @@ pub struct Rebuilt {
     pub events: u64,
     pub seconds: f64,
     pub events_per_second: f64,
+    /// CPU time of the server until then: what it would take with the machine and the disk for itself, or less.
+    pub cpu_seconds: f64,
     /// Of the memory, in bytes.
     pub peak: u64,
 }
@@ -106,11 +108,11 @@ impl fmt::Display for Grown {
         if let Some(note) = note {
             writeln!(f, "\nNot further: {}", note.trim())?;
         }
-        if let Some(Rebuilt { events, seconds, events_per_second, peak }) = rebuilt {
+        if let Some(Rebuilt { events, seconds, events_per_second, cpu_seconds, peak }) = rebuilt {
             let peak = *peak as f64 / 1e6;
             writeln!(
                 f,
-                "\nThe index of {events} events was made anew in {seconds:.1} s, {events_per_second:.0} events/s, \
+                "\nThe index of {events} events was made anew in {seconds:.1} s ({cpu_seconds:.1} s of CPU), {events_per_second:.0} events/s, \
                  with {peak:.0} MB of memory at most."
             )?;
         }
@@ -176,7 +178,8 @@ mod tests {
 
     #[test]
     fn appends_are_judged_at_the_worst_size_and_the_rest_at_the_last() {
-        let rebuilt = Some(Rebuilt { events: 1, seconds: 1.0, events_per_second: 499_999.0, peak: 1 });
+        let rebuilt =
+            Some(Rebuilt { events: 1, seconds: 1.0, events_per_second: 499_999.0, cpu_seconds: 1.0, peak: 1 });
         let points = vec![point(10, 1.0), point(100, 0.8), point(1_000, 0.9)];
         let grown = Grown { axis: Axis::Events, points, note: None, rebuilt };
         let verdicts: Vec<Option<bool>> = judge(&grown).iter().map(|goal| goal.holds).collect();

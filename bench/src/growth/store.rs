@@ -14,6 +14,7 @@ use super::look::Point;
 use super::rates;
 use crate::child::{Scratch, Server};
 use crate::connection::Connection;
+use crate::cpu::cpu_time;
 use crate::events;
 use crate::fill;
 use crate::footprint::Memory;
@@ -142,12 +143,14 @@ async fn rebuild(site: &Site, server: Server) -> Result<Rebuilt, Failure> {
     let events = site::head(server.address).await?;
     eprintln!("{events} events: the index is made anew");
     let (server, took) = site.reopen_without_index(server).await?;
+    let cpu_seconds = cpu_time(server.pid())?.as_secs_f64();
     let found = site::head(server.address).await?;
     if found != events {
         return Err(format!("the new index has {found} events, not {events}").into());
     }
     let seconds = took.as_secs_f64();
-    Ok(Rebuilt { events, seconds, events_per_second: events as f64 / seconds, peak: Memory::of(server.pid())?.peak })
+    let (events_per_second, peak) = (events as f64 / seconds, Memory::of(server.pid())?.peak);
+    Ok(Rebuilt { events, seconds, events_per_second, cpu_seconds, peak })
 }
 
 async fn make_topic(server: &Server, name: &str) -> Result<(), Failure> {
