@@ -14,7 +14,7 @@ use weir_bench::Failure;
 /// Of what a program said before it ended.
 const WORDS_BYTES_MAX: usize = 1_000;
 
-/// A first start compiles plugins: seconds, or a minute where instructions are counted, and more on a busy machine.
+/// A first start compiles plugins, which takes a minute where instructions are counted; one without its index makes it anew.
 const START_MAX: Duration = Duration::from_secs(600);
 
 /// A server that said where it listens.
@@ -32,6 +32,9 @@ struct Process {
 
 /// How long a process may take that was asked to stop.
 const STOP_MAX: Duration = Duration::from_secs(5);
+
+/// Looks for one that was told to stop and is waited for, a millisecond apart.
+const STOP_LOOKS_MAX: usize = 60_000;
 
 impl Drop for Process {
     fn drop(&mut self) {
@@ -111,6 +114,20 @@ impl Server {
     pub fn stop_gently(mut self, signal: Signal) -> Self {
         self.process.gentle = Some(signal);
         self
+    }
+
+    /// Asks it to stop, and waits until it has. Dropping it is `kill -9`.
+    pub fn stop(mut self) -> Result<(), Failure> {
+        let child = &mut self.process.child;
+        rustix::process::kill_process(Pid::from_child(child), Signal::TERM)?;
+        // Looks are counted and not time: the whole machine may have been paused.
+        for _ in 0..STOP_LOOKS_MAX {
+            if child.try_wait()?.is_some() {
+                return Ok(());
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        Err("the server does not stop".into())
     }
 
     pub fn pid(&self) -> u32 {

@@ -3,6 +3,7 @@
 
 use std::io::Read;
 use std::net::Ipv4Addr;
+use std::process::Command;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -14,6 +15,8 @@ use bytes::Bytes;
 use tokio::net::TcpListener;
 use weir_bench::Failure;
 
+use crate::bare;
+use crate::child::Server;
 use crate::events::PAYLOAD_BYTES;
 
 /// Where requests of so many events are echoed.
@@ -24,6 +27,11 @@ pub fn path(events: usize) -> String {
 /// Where requests of so many events are only read: the answer is as short as can be.
 pub fn read_path(events: usize) -> String {
     format!("/read/{events}")
+}
+
+/// Starts it as a child.
+pub async fn start() -> Result<Server, Failure> {
+    Server::start(Command::new(std::env::current_exe()?).arg("echo")).await
 }
 
 /// Serves until its parent is gone.
@@ -59,6 +67,7 @@ fn router() -> Router {
             router.route(&path(events), post(echo)).route(&read_path(events), post(read))
         })
         .layer(DefaultBodyLimit::max(1 << 20))
+        .merge(bare::router())
 }
 
 /// An echo is the body of as many events as were sent.

@@ -20,7 +20,12 @@ pub struct Batch {
     numbers_at: Vec<usize>,
     /// How often each event's number is there.
     repeats: usize,
+    /// The first number that is not used: after it comes the first one again.
+    end: u64,
 }
+
+/// Of numbers that never come again.
+const ENDLESS: u64 = u64::MAX;
 
 impl Batch {
     /// The JSON array that `POST /events` takes.
@@ -35,7 +40,29 @@ impl Batch {
             bytes.extend_from_slice(event.as_bytes());
         }
         bytes.push(b']');
-        Self { bytes, numbers_at, repeats: 1 }
+        Self { bytes, numbers_at, repeats: 1, end: ENDLESS }
+    }
+
+    /// A request of events, each on a stream of its own.
+    pub fn on_streams(topic: &str, events: usize) -> Self {
+        let stream = format!(r#""topic":"{topic}","type":"{EVENT_TYPE}","stream":"order:{NUMBER_MIN}""#);
+        Self::repeated(&format!(r#"{{{stream},"payload":{}}}"#, payload()), events, ENDLESS)
+    }
+
+    /// A request of events that go round so many topics; see `numbered_topic`.
+    pub fn over_topics(topics: u64, events: usize) -> Self {
+        let topic = numbered_topic(0);
+        let event = format!(r#"{{"topic":"{topic}","type":"{EVENT_TYPE}","payload":{}}}"#, payload());
+        Self::repeated(&event, events, topics)
+    }
+
+    /// A request of copies of an event, in which a number stands in any places.
+    fn repeated(event: &str, events: usize, end: u64) -> Self {
+        let body = format!("[{}]", vec![event; events].join(","));
+        let number = NUMBER_MIN.to_string();
+        let numbers_at = body.match_indices(&number).map(|(at, _)| at).collect();
+        let repeats = event.matches(&number).count();
+        Self { bytes: body.into_bytes(), numbers_at, repeats, end }.behind_a_head("/events")
     }
 
     /// What another protocol makes of so many events: the payloads stand in it as they are, and are found by their numbers.
@@ -43,7 +70,7 @@ impl Batch {
         let key = NUMBER_KEY.as_bytes();
         let places = bytes.windows(key.len()).enumerate().filter(|(_, window)| *window == key);
         let numbers_at = places.map(|(at, _)| at + key.len()).collect();
-        Self { bytes, numbers_at, repeats: 1 }
+        Self { bytes, numbers_at, repeats: 1, end: ENDLESS }
     }
 
     /// One event with a tag of its own, to be recorded only if no event after a position has that tag.
@@ -58,7 +85,7 @@ impl Batch {
         };
         let numbers_at: Vec<usize> = body.match_indices(&NUMBER_MIN.to_string()).map(|(at, _)| at).collect();
         let repeats = numbers_at.len();
-        Self { bytes: body.into_bytes(), numbers_at, repeats }.behind_a_head("/events")
+        Self { bytes: body.into_bytes(), numbers_at, repeats, end: ENDLESS }.behind_a_head("/events")
     }
 
     /// The same as a whole HTTP request.
@@ -67,7 +94,7 @@ impl Batch {
     }
 
     fn behind_a_head(self, path: &str) -> Self {
-        let Self { bytes: body, mut numbers_at, repeats } = self;
+        let Self { bytes: body, mut numbers_at, repeats, end } = self;
         let mut bytes = format!(
             "POST {path} HTTP/1.1\r\nhost: bench\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
             body.len()
@@ -75,7 +102,7 @@ impl Batch {
         .into_bytes();
         numbers_at.iter_mut().for_each(|at| *at += bytes.len());
         bytes.extend_from_slice(&body);
-        Self { bytes, numbers_at, repeats }
+        Self { bytes, numbers_at, repeats, end }
     }
 
     pub fn events(&self) -> usize {
@@ -89,9 +116,9 @@ impl Batch {
 
     /// The bytes, with the events numbered from `first`.
     pub fn numbered(&mut self, first: u64) -> &[u8] {
-        for (number, places) in (NUMBER_MIN + first..).zip(self.numbers_at.chunks(self.repeats)) {
+        for (number, places) in (first..).zip(self.numbers_at.chunks(self.repeats)) {
             for at in places {
-                let mut rest = number;
+                let mut rest = NUMBER_MIN + number % self.end;
                 for digit in self.bytes[*at..at + NUMBER_DIGITS].iter_mut().rev() {
                     *digit = b'0' + u8::try_from(rest % 10).unwrap_or(0);
                     rest /= 10;
@@ -100,6 +127,11 @@ impl Batch {
         }
         &self.bytes
     }
+}
+
+/// A topic of those that events go round in.
+pub fn numbered_topic(number: u64) -> String {
+    format!("t{}", NUMBER_MIN + number)
 }
 
 /// Hand-written, so that it is as long as it says and its keys stand in the order in which people write them.
@@ -198,6 +230,22 @@ mod tests {
         let numbers: Vec<&str> =
             text.match_indices(NUMBER_KEY).map(|(at, key)| &text[at + key.len()..][..10]).collect();
         assert_eq!(numbers, ["1000000007", "1000000008"]);
+    }
+
+    #[test]
+    fn events_go_round_their_topics_and_each_has_its_stream() {
+        let bodies = |request: &mut Batch| {
+            let text = String::from_utf8(request.numbered(4).to_vec()).expect("text");
+            let body = text.split_once("\r\n\r\n").expect("a head").1.to_owned();
+            serde_json::from_str::<Vec<Value>>(&body).expect("JSON")
+        };
+        let events = bodies(&mut Batch::over_topics(3, 5));
+        let topics: Vec<_> = events.iter().filter_map(|event| event["topic"].as_str()).collect();
+        assert_eq!(topics, [1, 2, 0, 1, 2].map(numbered_topic));
+        let events = bodies(&mut Batch::on_streams("t", 2));
+        let streams: Vec<_> = events.iter().filter_map(|event| event["stream"].as_str()).collect();
+        assert_eq!(streams, ["order:1000000004", "order:1000000005"]);
+        assert_eq!(events[1]["payload"]["number"], NUMBER_MIN + 5);
     }
 
     #[test]

@@ -3,21 +3,31 @@
 //! figures of two runs on a shared machine say nothing about each other.
 
 mod append;
+mod bare;
+mod body;
 mod case;
 mod charts;
 mod child;
 mod compare;
 mod connection;
 mod cpu;
+mod dice;
 mod echo;
 mod events;
+mod fill;
+mod footprint;
+mod goal;
+mod growth;
 mod guard;
 mod load;
 mod log;
 mod measured;
 mod publish;
 mod publisher;
+mod reader;
+mod reads;
 mod report;
+mod site;
 mod weir;
 
 use std::future::Future;
@@ -40,7 +50,11 @@ enum Command {
     Publish(publish::PublishArgs),
     /// Measure publishing beside other stores, each by itself
     Compare(compare::CompareArgs),
-    /// Measure conditions, and a log that grows
+    /// Measure reading beside the disk and the HTTP stack
+    Reads(reads::ReadsArgs),
+    /// Measure what a store's size costs: events, topics, streams
+    Growth(growth::GrowthArgs),
+    /// Measure conditions
     Log(log::LogArgs),
     /// Count instructions of publishing, and compare them with the committed ones
     Guard(guard::GuardArgs),
@@ -55,6 +69,8 @@ fn main() -> ExitCode {
     let done = match Cli::parse().command {
         Command::Publish(args) | Command::All(args) => measure(publish::run(args)),
         Command::Compare(args) => measure(compare::run(args)),
+        Command::Reads(args) => measure(reads::run(args)),
+        Command::Growth(args) => measure(growth::run(args)),
         Command::Log(args) => measure(log::run(args)),
         Command::Guard(args) => measure(guard::run(args)),
         Command::Echo => echo::run(),

@@ -1,7 +1,6 @@
 //! `weir-bench publish`: all cases take turns for some rounds, each round on a fresh server.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -70,7 +69,7 @@ pub async fn run(args: PublishArgs) -> Result<(), Failure> {
     let machine = Machine::look(scratch.path());
     println!("{}", machine.line());
     let run = Run { time: Duration::from_secs_f64(seconds), warmup: args.warmup, scratch, numbers: Arc::default() };
-    let echo = if chosen(Kind::Echo) { Some(start_echo().await?) } else { None };
+    let echo = if chosen(Kind::Echo) { Some(echo::start().await?) } else { None };
     let mut results: Vec<(Case, Vec<Measured>)> = cases.into_iter().map(|case| (case, Vec::new())).collect();
     for round in 1..=rounds {
         let home = Scratch::new(run.scratch.path(), &format!("round-{round}"))?;
@@ -90,10 +89,6 @@ pub async fn run(args: PublishArgs) -> Result<(), Failure> {
     report.write(&args.json)?;
     println!("\nall figures: {}", args.json.display());
     Ok(())
-}
-
-async fn start_echo() -> Result<Server, Failure> {
-    Server::start(Command::new(std::env::current_exe()?).arg("echo")).await
 }
 
 impl Run {

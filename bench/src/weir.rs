@@ -35,6 +35,22 @@ pub fn topic(schema: bool) -> &'static str {
     if schema { "orders" } else { "orders-open" }
 }
 
+/// The server in a directory that is empty or has a store of an earlier one.
+pub fn command(binary: &Path, dir: &Path) -> Result<Command, Failure> {
+    Ok(serving(Command::new(found(binary)?), dir))
+}
+
+/// The same for a command whose last word is the server's binary.
+fn serving(mut command: Command, dir: &Path) -> Command {
+    command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
+    command.arg("--config-dir").arg(dir.join("config")).env("RUST_LOG", "warn");
+    // What the operator of this machine has set is for another server.
+    for name in ["PORT", "WEIR_LISTEN", "WEIR_CONFIG", "WEIR_PLUGINS", "WEIR_TRACE_FORMAT"] {
+        command.env_remove(name);
+    }
+    command
+}
+
 impl Weir {
     /// Starts it in `dir`, which must be empty.
     pub async fn start(binary: &Path, dir: &Path) -> Result<Self, Failure> {
@@ -42,14 +58,8 @@ impl Weir {
     }
 
     /// The same for a command whose last word is the server's binary.
-    pub async fn start_as(mut command: Command, dir: &Path) -> Result<Self, Failure> {
-        command.args(["serve", "--listen", "127.0.0.1:0", "--data-dir"]).arg(dir.join("data"));
-        command.arg("--config-dir").arg(dir.join("config")).env("RUST_LOG", "warn");
-        // What the operator of this machine has set is for another server.
-        for name in ["PORT", "WEIR_LISTEN", "WEIR_CONFIG", "WEIR_PLUGINS", "WEIR_TRACE_FORMAT"] {
-            command.env_remove(name);
-        }
-        let server = Server::start(&mut command).await?;
+    pub async fn start_as(command: Command, dir: &Path) -> Result<Self, Failure> {
+        let server = Server::start(&mut serving(command, dir)).await?;
         let mut connection = Connection::open(server.address).await?;
         let topics = [
             json!({ "name": topic(true), "schemas": [events::schema()] }),

@@ -1,7 +1,6 @@
 //! Weir itself, with the schema plugin and on an open topic, and the bare HTTP handler that bounds it.
 
 use std::path::Path;
-use std::process::Command;
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -99,7 +98,7 @@ impl Peer for Bare {
     }
 
     async fn start(&self, _: &Programs, _: &Path) -> Result<Box<dyn Store>, Failure> {
-        Ok(Box::new(RunningBare(Server::start(Command::new(std::env::current_exe()?).arg("echo"))?)))
+        Ok(Box::new(RunningBare(echo::start().await?)))
     }
 }
 
