@@ -28,8 +28,8 @@ pub struct GrowthArgs {
     /// Events that the store by events grows to, by powers of ten
     #[arg(long, default_value_t = 10_000_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
     events: u64,
-    /// Numbers of topics, growing
-    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1_000, 10_000, 100_000])]
+    /// Numbers of topics, growing; a server keeps 10,000, of which `default` is one
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 10, 100, 1_000, 9_999, 100_000])]
     topics: Vec<u64>,
     /// Streams of one event each that the store by streams grows to, by powers of ten
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(100..=1_000_000_000))]
