@@ -11,7 +11,6 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 
 use super::blocks::{BLOCK, Blocks};
-use super::directory::lacks_room;
 use super::disk::{Disk, DiskFile, FileRef, How};
 use super::keys;
 use super::stretch::Files;
@@ -85,13 +84,23 @@ fn prepare(disk: &dyn Disk, dir: &Path, number: u64, bytes: u64) -> io::Result<S
     match disk.exists(&path)? {
         // One that was made before the last stop is as good as new; its name is perhaps not durable.
         true => disk.sync_dir(dir)?,
-        // To begin one that will not fit takes what others still find, until it is given back.
-        false => match lacks_room(disk, dir, bytes as usize) {
-            Some(detail) => return Err(io::Error::new(io::ErrorKind::StorageFull, detail)),
-            None => create(disk, dir, &path, bytes)?,
-        },
+        false => {
+            expect_room(disk, dir, bytes)?;
+            create(disk, dir, &path, bytes)?;
+        }
     }
     open(disk, &path, number)
+}
+
+/// To begin a file that will not fit takes what others still find, until it is given back.
+fn expect_room(disk: &dyn Disk, dir: &Path, bytes: u64) -> io::Result<()> {
+    match disk.free_bytes(dir) {
+        Ok(free) if free < bytes => {
+            let detail = format!("a segment of {bytes} bytes is not begun with {free} free");
+            Err(io::Error::new(io::ErrorKind::StorageFull, detail))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Takes away what nothing is written in. What is left over costs room, not correctness.

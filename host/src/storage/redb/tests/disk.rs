@@ -230,7 +230,7 @@ async fn dropping_a_busy_store_ends_its_threads() {
 #[test]
 fn no_segment_is_begun_that_has_no_room() {
     let (disk, dir, bytes) = (SimDisk::new(1), Path::new("/sim"), 64 << 10);
-    disk.leave_room(bytes + crate::model::limits::REDB_ROOM_BYTES - 1, false);
+    disk.leave_room(bytes - 1, false);
     disk.plan(Fault::next(Op::Allocate, Owner::Log, What::Broken));
     let (mut segments, thread) = segments::Segments::start(Arc::new(disk.clone()), dir.into(), bytes).expect("starts");
     let refused = segments.take(1).err().expect("there is no room");
