@@ -63,6 +63,7 @@ use self::heads::Heads;
 use self::index::Index;
 use self::log::{RedbLog, Threads};
 use self::records::RedbRecords;
+use self::replay::Wanted;
 use self::segments::Segments;
 use self::shared::Shared;
 use self::tail::Tail;
@@ -92,7 +93,8 @@ pub fn reindex(config: RedbConfig, progress: &ProgressSink) -> Result<Position, 
     let (prefix, reached) = index.snapshot()?;
     let mut tail = Tail::new(prefix);
     let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
-    let found = replay::replay(&directory, &index, &mut tail, reached, segment_bytes, fill_bytes, progress)?;
+    let wanted = Wanted { directory: &directory, index: &index, reached, segment_bytes, fill_bytes, progress };
+    let found = replay::replay(&wanted, &mut tail)?;
     replay::fill_all(&index, &mut tail)?;
     let position = found.reached.position;
     progress(Progress { position, head: position });
@@ -120,7 +122,8 @@ fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Resu
         tracing::info!(position, about = head, "making the index from the log");
     };
     let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
-    let found = replay::replay(&directory, &index, &mut tail, reached, segment_bytes, fill_bytes, &tell)?;
+    let wanted = Wanted { directory: &directory, index: &index, reached, segment_bytes, fill_bytes, progress: &tell };
+    let found = replay::replay(&wanted, &mut tail)?;
 
     let failed = io_error("cannot start the threads of", &directory.path);
     let started = Segments::start(directory.disk.clone(), keys::log_dir(&directory.path), config.segment_bytes);

@@ -7,13 +7,14 @@ use bytes::Bytes;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::{self, Scope, ScopedJoinHandle};
 
 use super::chunk::{Group, KeyUse};
 use super::directory::{Directory, io_error};
 use super::disk::How;
 use super::group::{self, Header};
 use super::index::Index;
-use super::prefix::Reached;
+use super::prefix::{Prefix, Reached};
 use super::reader::Reader;
 use super::segments;
 use super::stretch::Files;
@@ -33,16 +34,25 @@ pub struct Replayed {
     pub reached: Reached,
 }
 
+/// What an opening reads back, and how.
+pub struct Wanted<'a> {
+    pub directory: &'a Directory,
+    pub index: &'a Index,
+    /// How far the index is.
+    pub reached: Reached,
+    pub segment_bytes: u64,
+    pub fill_bytes: usize,
+    pub progress: &'a ProgressSink,
+}
+
 /// Reads every group after `reached` into the tail, and makes what it found durable before anybody may see it.
-pub fn replay(
-    directory: &Directory,
-    index: &Index,
-    tail: &mut Tail,
-    reached: Reached,
-    segment_bytes: u64,
-    fill_bytes: usize,
-    progress: &ProgressSink,
-) -> Result<Replayed, StorageError> {
+pub fn replay(wanted: &Wanted, tail: &mut Tail) -> Result<Replayed, StorageError> {
+    // Whatever ends it, nothing goes into the index any more when it is over.
+    thread::scope(|scope| replay_beside(scope, wanted, tail))
+}
+
+fn replay_beside<'s>(scope: &'s Scope<'s, '_>, wanted: &'s Wanted, tail: &mut Tail) -> Result<Replayed, StorageError> {
+    let Wanted { directory, index, reached, segment_bytes, fill_bytes, progress } = *wanted;
     let files = index.files();
     let numbers = segments::generations(&*directory.disk, &files.dir).map_err(io_error("cannot list", &files.dir))?;
     let mut numbers: BTreeSet<u64> = numbers.into_keys().collect();
@@ -62,10 +72,13 @@ pub fn replay(
         fill_bytes,
         ahead,
         progress,
+        scope,
+        filling: None,
     };
     while replay.next()? {}
     replay.check_nothing_later(&numbers)?;
     let segment = replay.settle()?;
+    replay.filled()?;
     if replay.gaps {
         // Reads find their way around deleted events in the index only.
         fill_all(index, replay.tail)?;
@@ -73,9 +86,9 @@ pub fn replay(
     Ok(Replayed { segment, reached: replay.reached })
 }
 
-struct Replay<'a> {
-    directory: &'a Directory,
-    index: &'a Index,
+struct Replay<'a, 's, 'e> {
+    directory: &'s Directory,
+    index: &'s Index,
     files: Arc<Files>,
     tail: &'a mut Tail,
     reached: Reached,
@@ -90,7 +103,10 @@ struct Replay<'a> {
     gaps: bool,
     fill_bytes: usize,
     ahead: Ahead,
-    progress: &'a ProgressSink,
+    progress: &'s ProgressSink,
+    scope: &'s Scope<'s, 'e>,
+    /// The index takes the oldest chunk, while the next one is read: each is half of the work.
+    filling: Option<ScopedJoinHandle<'s, Result<Prefix, StorageError>>>,
 }
 
 /// How much there was to read, for those who wait for it.
@@ -111,11 +127,10 @@ impl Ahead {
         Ok(Self { from: reached.position, bytes: bytes.saturating_sub(reached.wal.offset), done: 0 })
     }
 
-    /// Where the log ends, going by the bytes that are left.
-    fn progress(&self, position: Position) -> Progress {
-        let read = u128::from(position - self.from) * u128::from(self.bytes) / u128::from(self.done.max(1));
-        let head = self.from.saturating_add(Position::try_from(read).unwrap_or(Position::MAX));
-        Progress { position, head: head.max(position) }
+    /// Where the log ends, going by what was read so far and the bytes that are left.
+    fn head(&self, read: Position) -> Position {
+        let events = u128::from(read - self.from) * u128::from(self.bytes) / u128::from(self.done.max(1));
+        self.from.saturating_add(Position::try_from(events).unwrap_or(Position::MAX))
     }
 }
 
@@ -128,7 +143,7 @@ pub fn fill_all(index: &Index, tail: &mut Tail) -> Result<(), StorageError> {
     Ok(())
 }
 
-impl Replay<'_> {
+impl Replay<'_, '_, '_> {
     fn corrupt(&self, at: WalEnd, detail: impl Into<String>) -> StorageError {
         corrupt(&self.files, at, detail)
     }
@@ -215,11 +230,21 @@ impl Replay<'_> {
 
     /// Keeps memory bounded, however much the index lacks.
     fn fill(&mut self) -> Result<(), StorageError> {
+        self.filled()?;
         if let Some(chunk) = self.tail.oldest() {
-            let prefix = self.index.add(&chunk)?;
-            (self.progress)(self.ahead.progress(prefix.position));
-            self.tail.filled(Arc::new(prefix));
+            let index = self.index;
+            self.filling = Some(self.scope.spawn(move || index.add(&chunk)));
         }
+        Ok(())
+    }
+
+    /// Waits until the index has what it was given.
+    fn filled(&mut self) -> Result<(), StorageError> {
+        let Some(filling) = self.filling.take() else { return Ok(()) };
+        let lost = |_| StorageError::Io { what: "making the index".into(), detail: "its thread panicked".into() };
+        let prefix = filling.join().map_err(lost)??;
+        (self.progress)(Progress { position: prefix.position, head: self.ahead.head(self.reached.position) });
+        self.tail.filled(Arc::new(prefix));
         Ok(())
     }
 
