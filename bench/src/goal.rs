@@ -8,6 +8,7 @@ use serde::Serialize;
 #[serde(rename_all = "camelCase")]
 pub enum Bound {
     AtLeast(f64),
+    MoreThan(f64),
     AtMost(f64),
     Below(f64),
 }
@@ -16,6 +17,7 @@ impl Bound {
     pub fn holds(self, value: f64) -> bool {
         match self {
             Self::AtLeast(bound) => value >= bound,
+            Self::MoreThan(bound) => value > bound,
             Self::AtMost(bound) => value <= bound,
             Self::Below(bound) => value < bound,
         }
@@ -26,6 +28,7 @@ impl fmt::Display for Bound {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::AtLeast(bound) => write!(f, "≥ {bound}"),
+            Self::MoreThan(bound) => write!(f, "> {bound}"),
             Self::AtMost(bound) => write!(f, "≤ {bound}"),
             Self::Below(bound) => write!(f, "< {bound}"),
         }
@@ -90,6 +93,11 @@ impl Spread {
         Self { median: at(values.len().saturating_sub(1) / 2), min: at(0), max: at(values.len().saturating_sub(1)) }
     }
 
+    /// The same; nothing of no rounds.
+    pub fn of_some(values: Vec<f64>) -> Option<Self> {
+        (!values.is_empty()).then(|| Self::of(values))
+    }
+
     /// With so many digits behind the point.
     pub fn show(&self, digits: usize) -> String {
         let Self { median, min, max } = self;
@@ -115,7 +123,8 @@ mod tests {
 
     #[test]
     fn bounds_are_as_strict_as_they_read() {
-        assert!(Bound::AtMost(5.0).holds(5.0) && !Bound::Below(5.0).holds(5.0) && Bound::AtLeast(5.0).holds(5.0));
+        assert!(Bound::AtMost(5.0).holds(5.0) && !Bound::MoreThan(1.0).holds(1.0));
+        assert!(!Bound::Below(5.0).holds(5.0) && Bound::AtLeast(5.0).holds(5.0));
         let table = Goals(&[Goal::new("first byte", 6.0, " ms", Bound::Below(5.0))]).to_string();
         assert!(table.contains("| first byte | < 5 ms | 6.00 ms | **FALLS SHORT** |"), "{table}");
     }
@@ -124,6 +133,6 @@ mod tests {
     fn the_middle_is_a_round_that_was() {
         assert_eq!(Spread::of([3.0, 1.0, 2.0]), Spread { median: 2.0, min: 1.0, max: 3.0 });
         assert_eq!(Spread::of([2.0, 1.0]).median, 1.0);
-        assert!(Spread::of([]).median.is_nan());
+        assert!(Spread::of([]).median.is_nan() && Spread::of_some(vec![]).is_none());
     }
 }

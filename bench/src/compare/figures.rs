@@ -8,6 +8,7 @@ use weir_bench::machine::Machine;
 
 use super::goals::{self, Judged};
 use crate::events::PAYLOAD_BYTES;
+use crate::goal::Spread;
 use crate::measured::Measured;
 
 /// One case: who, over how many connections, with how many events a request.
@@ -68,14 +69,6 @@ pub struct Figures {
     pub cases: Measurements,
 }
 
-/// The middle of the rounds, the lowest and the highest.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-pub struct Spread {
-    pub median: f64,
-    pub min: f64,
-    pub max: f64,
-}
-
 impl Key {
     pub fn new(name: &'static str, connections: usize, events: usize) -> Self {
         Self { name, connections, events }
@@ -106,7 +99,7 @@ impl Measurements {
     }
 
     pub fn spread(&self, key: Key, figure: impl Fn(&Taken) -> f64) -> Option<Spread> {
-        Spread::of(&self.rounds(key, figure))
+        Spread::of_some(self.rounds(key, figure))
     }
 }
 
@@ -120,14 +113,6 @@ pub fn p50_us(taken: &Taken) -> f64 {
 
 pub fn p99_us(taken: &Taken) -> f64 {
     taken.measured.p99_us
-}
-
-impl Spread {
-    pub fn of(rounds: &[f64]) -> Option<Self> {
-        let median = *crate::measured::median(rounds, |value| *value)?;
-        let (min, max) = rounds.iter().fold((median, median), |(min, max), value| (value.min(min), value.max(max)));
-        Some(Self { median, min, max })
-    }
 }
 
 type Version = Result<String, String>;

@@ -2,36 +2,11 @@
 
 use serde::Serialize;
 
-use super::figures::{Key, Measurements, Spread, Taken, p50_us, rate};
+use super::figures::{Key, Measurements, Taken, p50_us, rate};
 use super::{APPEND, APPEND_GROWING, BARE, WEIR, WEIR_OPEN};
+use crate::goal::{Bound, Spread};
 
 const BATCH: usize = 100;
-
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Bound {
-    AtLeast(f64),
-    MoreThan(f64),
-    AtMost(f64),
-}
-
-impl Bound {
-    fn holds(self, ratio: f64) -> bool {
-        match self {
-            Self::AtLeast(bound) => ratio >= bound,
-            Self::MoreThan(bound) => ratio > bound,
-            Self::AtMost(bound) => ratio <= bound,
-        }
-    }
-
-    pub fn words(self) -> String {
-        match self {
-            Self::AtLeast(bound) => format!("≥ {bound}"),
-            Self::MoreThan(bound) => format!("> {bound}"),
-            Self::AtMost(bound) => format!("≤ {bound}"),
-        }
-    }
-}
 
 /// Which figure is compared, and with which of others; of several, with their sum.
 struct Goal {
@@ -71,7 +46,7 @@ impl Goal {
             Some(value / parts?.iter().sum::<f64>())
         };
         let ratios: Option<Vec<f64>> = rounds.map(ratio).collect();
-        let ratio = Spread::of(&ratios.unwrap_or_default());
+        let ratio = Spread::of_some(ratios.unwrap_or_default());
         let holds = ratio.map(|ratio| self.bound.holds(ratio.median));
         Judged { what: self.what, bound: self.bound, ratio, holds }
     }

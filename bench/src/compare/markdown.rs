@@ -1,9 +1,10 @@
 //! The figures as the tables of `bench/RESULTS.md`.
 
-use super::figures::{About, Figures, Key, Spread, Taken, p50_us, p99_us, rate};
+use super::figures::{About, Figures, Key, Taken, p50_us, p99_us, rate};
 use super::goals::Judged;
 use super::{APPEND, APPEND_GROWING};
 use crate::case::EVENTS_PER_REQUEST;
+use crate::goal::Spread;
 
 pub fn text(figures: &Figures) -> String {
     let mut text = format!("{}\n\n", figures.machine.line());
@@ -66,7 +67,7 @@ fn goals(goals: &[Judged]) -> String {
             Some(false) => "**FALLS SHORT**",
             None => "not measured",
         };
-        text += &format!("| {what} | {} | {measured} | {verdict} |\n", bound.words());
+        text += &format!("| {what} | {} | {measured} | {verdict} |\n", bound);
     }
     text
 }

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use weir_bench::Failure;
 
-use super::figures::{Figures, Key, Spread, p50_us, rate};
+use super::figures::{Figures, Key, p50_us, rate};
 use super::{APPEND, BARE};
 use crate::charts::{self, Bars, Labels, Line, Whisker};
+use crate::goal::Spread;
 
 pub fn draw(figures: &Figures, dir: &Path) -> Result<(), Failure> {
     std::fs::create_dir_all(dir)?;

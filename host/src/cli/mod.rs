@@ -1,5 +1,5 @@
-//! The commands of the `weir` program. All but `serve`, those of a data directory, and those of `plugin` that work on a file, are clients of the HTTP
-//! API, as any other.
+//! The commands of the `weir` program. All but `serve`, those of a data directory, and those of `plugin` that work on a
+//! file, are clients of the HTTP API, as any other.
 
 mod backup;
 mod client;

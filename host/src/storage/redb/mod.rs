@@ -63,7 +63,7 @@ use self::heads::Heads;
 use self::index::Index;
 use self::log::{RedbLog, Threads};
 use self::records::RedbRecords;
-use self::replay::Wanted;
+use self::replay::{Replayed, Wanted};
 use self::segments::Segments;
 use self::shared::Shared;
 use self::tail::Tail;
@@ -90,11 +90,7 @@ pub fn reindex(config: RedbConfig, progress: &ProgressSink) -> Result<Position, 
     };
     removed.map_err(io_error("cannot remove", &path))?;
     let index = Index::open(&directory, config.cache_bytes)?;
-    let (prefix, reached) = index.snapshot()?;
-    let mut tail = Tail::new(prefix);
-    let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
-    let wanted = Wanted { directory: &directory, index: &index, reached, segment_bytes, fill_bytes, progress };
-    let found = replay::replay(&wanted, &mut tail)?;
+    let (mut tail, found) = read_back(&config, &directory, &index, progress)?;
     replay::fill_all(&index, &mut tail)?;
     let position = found.reached.position;
     progress(Progress { position, head: position });
@@ -113,17 +109,27 @@ fn open_with(config: RedbConfig, clock: Clock, disk: Arc<dyn Disk>) -> Result<St
     Ok(Store { adapter: "redb", log: Arc::new(log), records: Arc::new(records) })
 }
 
+/// The tail as the log says that it is, and where the log ends.
+fn read_back(
+    config: &RedbConfig,
+    directory: &Directory,
+    index: &Index,
+    progress: &ProgressSink,
+) -> Result<(Tail, Replayed), StorageError> {
+    let (prefix, reached) = index.snapshot()?;
+    let mut tail = Tail::new(prefix);
+    let RedbConfig { segment_bytes, tail_fill_bytes: fill_bytes, .. } = *config;
+    let found = replay::replay(&Wanted { directory, index, reached, segment_bytes, fill_bytes, progress }, &mut tail)?;
+    Ok((tail, found))
+}
+
 fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Result<RedbLog, StorageError> {
     let index = Index::open(&directory, config.cache_bytes)?;
     segments::tidy(&index.files()).map_err(io_error("cannot tidy", &keys::log_dir(&directory.path)))?;
-    let (prefix, reached) = index.snapshot()?;
-    let mut tail = Tail::new(prefix);
     let tell = |Progress { position, head }: Progress| {
         tracing::info!(position, about = head, "making the index from the log");
     };
-    let (segment_bytes, fill_bytes) = (config.segment_bytes, config.tail_fill_bytes);
-    let wanted = Wanted { directory: &directory, index: &index, reached, segment_bytes, fill_bytes, progress: &tell };
-    let found = replay::replay(&wanted, &mut tail)?;
+    let (tail, found) = read_back(&config, &directory, &index, &tell)?;
 
     let failed = io_error("cannot start the threads of", &directory.path);
     let started = Segments::start(directory.disk.clone(), keys::log_dir(&directory.path), config.segment_bytes);
