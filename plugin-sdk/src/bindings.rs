@@ -45,6 +45,16 @@ pub mod validator {
     });
 }
 
+pub mod guards {
+    wit_bindgen::generate!({
+        inline: "package weir:sdk; world guards { export weir:plugin/guarding@0.1.0; }",
+        path: "../wit",
+        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        additional_derives: [PartialEq],
+        pub_export_macro: true,
+    });
+}
+
 pub mod sink {
     wit_bindgen::generate!({
         inline: "package weir:sdk; world sink { export weir:plugin/sinking@0.1.0; }",

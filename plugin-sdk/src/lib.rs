@@ -5,7 +5,7 @@
 //!
 //! | kind | it | trait | export |
 //! | --- | --- | --- | --- |
-//! | validator | accepts, changes or refuses events before they are stored | [`Validator`] | [`export_validator!`] |
+//! | validator | accepts, changes or refuses events before they are stored | [`Validator`], [`Guards`] | [`export_validator!`], [`export_validator_with_guards!`] |
 //! | upcaster | shows recorded events in their newest form | [`Upcaster`] | [`export_upcaster!`] |
 //! | projection | folds events into a view, and answers queries | [`Projection`], [`Queries`] | [`export_projection!`], [`export_projection_with_queries!`] |
 //! | decider | answers commands with events | [`Decider`] | [`export_decider!`] |
@@ -96,7 +96,7 @@ pub use process_manager::{Action, ProcessManager, Timer};
 pub use projection::{Answer, Projection, Queries};
 pub use sink::{Receipt, Rest, Retry, Sink, Target};
 pub use upcaster::Upcaster;
-pub use validator::{Topic, Validator, Verdict};
+pub use validator::{Guards, Topic, Validator, Verdict};
 pub use view::{Scan, View};
 
 /// What the export macros expand to; not for use by hand.

@@ -69,6 +69,20 @@ pub trait ProcessManager: Sized + 'static {
     fn on_timers(&mut self, due: &[Timer], view: &View) -> Result<Vec<Action>, Problem> {
         all(due, |timer| self.on_timer(timer, view))
     }
+
+    /// What to do about a command of its own that was refused for good: the code of the first reason, and the words of
+    /// all. Nothing by default: whoever sends commands that
+    /// may be refused goes on here. A command that was done shows itself by its events, in [`react`](Self::react).
+    fn on_refused(
+        &mut self,
+        command: &Command,
+        code: &str,
+        message: &str,
+        view: &View,
+    ) -> Result<Vec<Action>, Problem> {
+        let _ = (command, code, message, view);
+        Ok(Vec::new())
+    }
 }
 
 fn all<T>(items: &[T], mut react: impl FnMut(&T) -> Result<Vec<Action>, Problem>) -> Result<Vec<Action>, Problem> {
@@ -148,7 +162,7 @@ macro_rules! export_process_manager {
 pub(crate) mod glue {
     use std::marker::PhantomData;
 
-    use super::{Action, Event, Problem, ProcessManager, Timer, View};
+    use super::{Action, Command, Event, Problem, ProcessManager, Timer, View};
     use crate::bindings::process_manager::exports::weir::plugin::processing;
     use crate::slot;
 
@@ -164,6 +178,10 @@ pub(crate) mod glue {
 
         fn on_timer(due: Vec<Timer>) -> Result<Vec<Action>, Problem> {
             slot::with(|plugin: &mut T| plugin.on_timers(&due, &View::open()))
+        }
+
+        fn on_refused(command: Command, code: String, message: String) -> Result<Vec<Action>, Problem> {
+            slot::with(|plugin: &mut T| plugin.on_refused(&command, &code, &message, &View::open()))
         }
     }
 }

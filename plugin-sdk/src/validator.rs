@@ -4,7 +4,7 @@
 use serde::de::DeserializeOwned;
 
 pub use crate::bindings::validator::exports::weir::plugin::validating::{Topic, Verdict};
-use crate::{Manifest, NewEvent, Payload, Problem};
+use crate::{Command, Manifest, NewEvent, Payload, Problem};
 
 /// A plugin that decides whether events may be stored. Export it with [`export_validator!`](crate::export_validator).
 ///
@@ -54,6 +54,42 @@ pub trait Validator: Sized + 'static {
     }
 }
 
+/// A validator that has a say in commands too, before their decider sees them.
+///
+/// ```
+/// use weir_plugin_sdk::{Command, Guards, Manifest, NewEvent, NoConfig, Payload, Problem, Validator, Verdict};
+///
+/// struct Frozen;
+///
+/// impl Validator for Frozen {
+///     type Config = NoConfig;
+///     fn manifest() -> Manifest { Manifest::new("frozen", "1.0.0") }
+///     fn init(_: NoConfig) -> Result<Self, String> { Ok(Self) }
+///     fn validate(&mut self, _: &NewEvent) -> Verdict { Verdict::Accept }
+/// }
+///
+/// impl Guards for Frozen {
+///     fn guard(&mut self, state: Option<&Payload>, command: &Command) -> Result<(), Vec<Problem>> {
+///         match state.and_then(Payload::as_json) {
+///             Some(r#""frozen""#) if command.name != "thaw" => Err(vec![Problem::new("FROZEN", "It is frozen")]),
+///             _ => Ok(()),
+///         }
+///     }
+/// }
+/// weir_plugin_sdk::export_validator_with_guards!(Frozen);
+///
+/// # #[cfg(not(target_family = "wasm"))] {
+/// use weir_plugin_sdk::testing::{command, validator};
+/// validator::<Frozen>()
+///     .guard(None, command("freeze", "lakes", "como", "{}")).then_accepted()
+///     .guard(Some(r#""frozen""#), command("swim", "lakes", "como", "{}")).then_rejected([Problem::new("FROZEN", "It is frozen")]);
+/// # }
+/// ```
+pub trait Guards: Validator {
+    /// Refuses a command for this state of its stream, or lets it pass; no state is an initial one.
+    fn guard(&mut self, state: Option<&Payload>, command: &Command) -> Result<(), Vec<Problem>>;
+}
+
 impl Verdict {
     /// Refuses the event for one reason.
     ///
@@ -88,11 +124,22 @@ macro_rules! export_validator {
     };
 }
 
-/// Turns the exported functions into calls of the trait.
+/// Makes a [`Validator`] with [`Guards`] the component's exports. Once a crate, at its top level, instead of
+/// [`export_validator!`](crate::export_validator).
+#[macro_export]
+macro_rules! export_validator_with_guards {
+    ($plugin:ty) => {
+        const _: () = _ = <$plugin as $crate::Guards>::guard;
+        $crate::__export!($plugin => ValidatorComponent, life, validator, guards);
+    };
+}
+
+/// Turns the exported functions into calls of the traits.
 pub(crate) mod glue {
     use std::marker::PhantomData;
 
-    use super::{NewEvent, Problem, Topic, Validator, Verdict};
+    use super::{Command, Guards, NewEvent, Payload, Problem, Topic, Validator, Verdict};
+    use crate::bindings::guards::exports::weir::plugin::guarding;
     use crate::bindings::validator::exports::weir::plugin::validating;
     use crate::slot;
 
@@ -108,6 +155,12 @@ pub(crate) mod glue {
 
         fn validate(batch: Vec<NewEvent>) -> Vec<Verdict> {
             slot::with(|plugin: &mut T| plugin.validate_batch(&batch))
+        }
+    }
+
+    impl<T: Guards> guarding::Guest for Component<T> {
+        fn guard(state: Option<Payload>, command: Command) -> Result<(), Vec<Problem>> {
+            slot::with(|plugin: &mut T| plugin.guard(state.as_ref(), &command))
         }
     }
 }

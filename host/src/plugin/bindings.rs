@@ -13,6 +13,7 @@ wasmtime::component::bindgen!({
             import weir:plugin/view@0.1.0;
             export weir:plugin/lifecycle@0.1.0;
             export weir:plugin/validating@0.1.0;
+            export weir:plugin/guarding@0.1.0;
             export weir:plugin/upcasting@0.1.0;
             export weir:plugin/deciding@0.1.0;
             export weir:plugin/projecting@0.1.0;

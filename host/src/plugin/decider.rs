@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::deciding as wit;
-use super::bindings::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, within};
 use super::lift::{self, Author};
@@ -82,16 +81,7 @@ impl Decider {
         let bounds = &pool.blueprint.bounds;
         let state = state.map(lower::payload).transpose()?;
         let metadata = lower::metadata(&command.metadata);
-        let lowered = types::CommandParam {
-            id: &command.id,
-            name: &command.name,
-            topic: command.topic.as_str(),
-            stream: command.stream.as_str(),
-            payload: lower::payload(&command.payload)?,
-            actor: command.actor.as_deref(),
-            metadata: &metadata,
-            time_ms: command.time_ms,
-        };
+        let lowered = lower::command(command, &metadata)?;
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(command.time_ms, bounds)?;
         let outcome = within(bounds.call_timeout_ms, deciding.call_decide(&mut instance.store, state, lowered)).await;

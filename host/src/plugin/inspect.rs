@@ -19,6 +19,9 @@ const KINDS: [(&str, Kind); 6] = [
     ("processing", Kind::ProcessManager),
     ("sinking", Kind::Sink),
 ];
+/// What a kind may export besides.
+const EXTENSIONS: [(&str, Kind, &str); 2] =
+    [("querying", Kind::Projection, "projecting"), ("guarding", Kind::Validator, "validating")];
 /// WASI packages of version 0.2 that are linked; every door to the outside in them is shut.
 const WASI: [&str; 6] = ["wasi:cli/", "wasi:clocks/", "wasi:filesystem/", "wasi:io/", "wasi:random/", "wasi:sockets/"];
 
@@ -67,8 +70,8 @@ pub(super) fn componentise(module: &[u8]) -> Result<Vec<u8>, LoadError> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Shape {
     pub kind: Kind,
-    /// A projection that answers queries too.
-    pub queries: bool,
+    /// It exports what its kind may export besides: a projection's queries, a validator's guards.
+    pub extended: bool,
 }
 
 /// The kind of a component, if this server may run it.
@@ -99,11 +102,14 @@ pub(super) fn shape(component: &[u8]) -> Result<Shape, LoadError> {
         return Err(LoadError::NoLifecycle);
     }
     names.imports.iter().try_for_each(|import| check_import(kind, import))?;
-    let queries = exports("querying");
-    if queries && kind != Kind::Projection {
-        return Err(LoadError::SeveralKinds("querying without projecting".into()));
+    let mut extended = false;
+    for (interface, of, main) in EXTENSIONS.iter().filter(|(interface, ..)| exports(interface)) {
+        if *of != kind {
+            return Err(LoadError::SeveralKinds(format!("{interface} without {main}")));
+        }
+        extended = true;
     }
-    Ok(Shape { kind, queries })
+    Ok(Shape { kind, extended })
 }
 
 /// The names of the interfaces that a component imports, in its order.

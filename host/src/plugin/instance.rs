@@ -14,7 +14,7 @@ use wasmtime::{Engine, Store, Trap};
 use wasmtime_wasi::I32Exit;
 
 use super::bindings::exports::weir::plugin::{
-    deciding, lifecycle, processing, projecting, querying, sinking, upcasting, validating,
+    deciding, guarding, lifecycle, processing, projecting, querying, sinking, upcasting, validating,
 };
 use super::breaker::Breaker;
 use super::guest::{CpuSpent, Guest, link_error, linker, on_tick, one_line};
@@ -39,7 +39,7 @@ pub(super) struct Linked {
 
 /// A kind's own interfaces, before and after a component was instantiated.
 enum ExportIndices {
-    Validating(validating::GuestIndices),
+    Validating(validating::GuestIndices, Option<guarding::GuestIndices>),
     Upcasting(upcasting::GuestIndices),
     Deciding(deciding::GuestIndices),
     Projecting(projecting::GuestIndices, Option<querying::GuestIndices>),
@@ -49,7 +49,7 @@ enum ExportIndices {
 
 #[derive(Clone)]
 pub(super) enum Exports {
-    Validating(validating::Guest),
+    Validating { validating: validating::Guest, guarding: Option<guarding::Guest> },
     Upcasting(upcasting::Guest),
     Deciding(deciding::Guest),
     Projecting { projecting: projecting::Guest, querying: Option<querying::Guest> },
@@ -58,13 +58,16 @@ pub(super) enum Exports {
 }
 
 impl ExportIndices {
-    fn find(kind: Kind, queries: bool, pre: &InstancePre<Guest>) -> wasmtime::Result<Self> {
-        Ok(match kind {
-            Kind::Validator => Self::Validating(validating::GuestIndices::new(pre)?),
+    fn find(shape: Shape, pre: &InstancePre<Guest>) -> wasmtime::Result<Self> {
+        Ok(match shape.kind {
+            Kind::Validator => {
+                let guarding = shape.extended.then(|| guarding::GuestIndices::new(pre)).transpose()?;
+                Self::Validating(validating::GuestIndices::new(pre)?, guarding)
+            }
             Kind::Upcaster => Self::Upcasting(upcasting::GuestIndices::new(pre)?),
             Kind::Decider => Self::Deciding(deciding::GuestIndices::new(pre)?),
             Kind::Projection => {
-                let querying = queries.then(|| querying::GuestIndices::new(pre)).transpose()?;
+                let querying = shape.extended.then(|| querying::GuestIndices::new(pre)).transpose()?;
                 Self::Projecting(projecting::GuestIndices::new(pre)?, querying)
             }
             Kind::ProcessManager => Self::Processing(processing::GuestIndices::new(pre)?),
@@ -74,7 +77,10 @@ impl ExportIndices {
 
     fn load(&self, store: &mut Store<Guest>, instance: &component::Instance) -> wasmtime::Result<Exports> {
         Ok(match self {
-            Self::Validating(indices) => Exports::Validating(indices.load(store, instance)?),
+            Self::Validating(validating, guarding) => Exports::Validating {
+                validating: validating.load(&mut *store, instance)?,
+                guarding: guarding.as_ref().map(|indices| indices.load(&mut *store, instance)).transpose()?,
+            },
             Self::Upcasting(indices) => Exports::Upcasting(indices.load(store, instance)?),
             Self::Deciding(indices) => Exports::Deciding(indices.load(store, instance)?),
             Self::Projecting(projecting, querying) => Exports::Projecting {
@@ -90,15 +96,19 @@ impl ExportIndices {
 impl Linked {
     /// Links a component, and checks that its functions have the types of the contract.
     pub fn new(engine: &Engine, component: &Component, shape: Shape) -> Result<Self, LoadError> {
-        let Shape { kind, queries } = shape;
-        let pre = linker(engine, kind).and_then(|linker| linker.instantiate_pre(component)).map_err(link_error)?;
-        let exports = ExportIndices::find(kind, queries, &pre).map_err(link_error)?;
+        let pre =
+            linker(engine, shape.kind).and_then(|linker| linker.instantiate_pre(component)).map_err(link_error)?;
+        let exports = ExportIndices::find(shape, &pre).map_err(link_error)?;
         let lifecycle = lifecycle::GuestIndices::new(&pre).map_err(link_error)?;
-        Ok(Self { kind, engine: engine.clone(), pre, lifecycle, exports })
+        Ok(Self { kind: shape.kind, engine: engine.clone(), pre, lifecycle, exports })
     }
 
     pub fn has_queries(&self) -> bool {
         matches!(self.exports, ExportIndices::Projecting(_, Some(_)))
+    }
+
+    pub fn has_guards(&self) -> bool {
+        matches!(self.exports, ExportIndices::Validating(_, Some(_)))
     }
 }
 

@@ -6,6 +6,8 @@ use smallvec::SmallVec;
 
 use super::Fault;
 use super::bindings::weir::plugin::types;
+use super::words::Command;
+
 use crate::model::{Event, Metadata, NewEvent, Payload, Tag};
 
 /// A payload for a guest.
@@ -22,6 +24,23 @@ pub(super) fn payload(payload: &Payload) -> Result<types::PayloadParam<'_>, Faul
 
 pub(super) fn metadata(metadata: &Metadata) -> Vec<(&str, &str)> {
     metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+}
+
+/// A command, with its metadata as [`metadata`] lowered them.
+pub(super) fn command<'a>(
+    command: &'a Command,
+    metadata: &'a [(&'a str, &'a str)],
+) -> Result<types::CommandParam<'a>, Fault> {
+    Ok(types::CommandParam {
+        id: &command.id,
+        name: &command.name,
+        topic: command.topic.as_str(),
+        stream: command.stream.as_str(),
+        payload: payload(&command.payload)?,
+        actor: command.actor.as_deref(),
+        metadata,
+        time_ms: command.time_ms,
+    })
 }
 
 /// The time of a batch: of its last event.

@@ -97,6 +97,38 @@ impl ProcessManager {
         Ok(reaction)
     }
 
+    /// A command of its own was refused: the code of the first reason, and the words of all.
+    pub async fn on_refused(
+        &self,
+        view: Arc<dyn ViewBase>,
+        command: &Command,
+        code: &str,
+        message: &str,
+    ) -> Result<Result<Reaction, Refusal>, PluginError> {
+        self.generation.call("on-refused", 1, self.try_on_refused(view, command, code, message)).await
+    }
+
+    async fn try_on_refused(
+        &self,
+        view: Arc<dyn ViewBase>,
+        command: &Command,
+        code: &str,
+        message: &str,
+    ) -> Result<Result<Reaction, Refusal>, Fault> {
+        let pool = &self.generation.pool;
+        let (mut instance, seat) = pool.checkout().await?;
+        let bounds = &pool.blueprint.bounds;
+        let metadata = lower::metadata(&command.metadata);
+        let lowered = lower::command(command, &metadata)?;
+        let processing = begin(&mut instance, view, command.time_ms, bounds)?;
+        let call = processing.call_on_refused(&mut instance.store, lowered, code, message);
+        let outcome = within(bounds.call_timeout_ms, call).await;
+        let answer = instance.end(bounds, outcome)?;
+        let reaction = self.reaction(answer, &mut instance)?;
+        seat.keep(instance);
+        Ok(reaction)
+    }
+
     fn reaction(&self, answer: Answer, instance: &mut Instance) -> Result<Result<Reaction, Refusal>, Fault> {
         let writes = instance.close_view();
         let actions = match answer {

@@ -6,8 +6,9 @@ use super::bindings::exports::weir::plugin::validating as wit;
 use super::generation::Generation;
 use super::instance::{Exports, Instance, within};
 use super::reporter::clean;
+use super::words::Command;
 use super::{Fault, LoadError, OnTrap, PluginError, PluginId, Refusal, TopicSetting, Verdict, lift, lower};
-use crate::model::{EventType, NewEvent, TopicName};
+use crate::model::{EventType, NewEvent, Payload, TopicName};
 
 /// One generation of a validator. Calls that hold it finish on it, whatever takes its place.
 pub struct Validator {
@@ -82,7 +83,9 @@ impl Validator {
         let events = lower::NewEvents::of(batch);
         let events = events.lower()?;
         let bounds = &pool.blueprint.bounds;
-        let Exports::Validating(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
+        let Exports::Validating { validating: exports, .. } = instance.exports.clone() else {
+            return Err(Fault::wrong_kind());
+        };
         instance.begin(bounds)?;
         let outcome = within(bounds.call_timeout_ms, exports.call_validate(&mut instance.store, &events)).await;
         let verdicts = instance.end(bounds, outcome)?;
@@ -92,6 +95,39 @@ impl Validator {
         let verdicts = verdicts.into_iter().map(verdict).collect::<Result<_, Fault>>()?;
         seat.keep(instance);
         Ok(verdicts)
+    }
+
+    pub fn has_guards(&self) -> bool {
+        self.generation.pool.blueprint.linked.has_guards()
+    }
+
+    /// What it says of a command for a stream in this state. One without guards says nothing.
+    pub async fn guard(
+        &self,
+        state: Option<&Payload>,
+        command: &Command,
+    ) -> Result<Result<(), Vec<Refusal>>, PluginError> {
+        if !self.has_guards() {
+            return Ok(Ok(()));
+        }
+        self.generation.call("guard", 0, self.try_guard(state, command)).await
+    }
+
+    async fn try_guard(&self, state: Option<&Payload>, command: &Command) -> Result<Result<(), Vec<Refusal>>, Fault> {
+        let pool = &self.generation.pool;
+        let (mut instance, seat) = pool.checkout().await?;
+        let bounds = &pool.blueprint.bounds;
+        let state = state.map(lower::payload).transpose()?;
+        let metadata = lower::metadata(&command.metadata);
+        let lowered = lower::command(command, &metadata)?;
+        let Exports::Validating { guarding: Some(guarding), .. } = instance.exports.clone() else {
+            return Err(Fault::wrong_kind());
+        };
+        instance.begin_at(command.time_ms, bounds)?;
+        let outcome = within(bounds.call_timeout_ms, guarding.call_guard(&mut instance.store, state, lowered)).await;
+        let answer = instance.end(bounds, outcome)?;
+        seat.keep(instance);
+        Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
     }
 
     /// Tries every setting, in one instance that is thrown away.
@@ -112,7 +148,9 @@ impl Validator {
     /// Hands a setting to an instance.
     async fn tell(&self, instance: &mut Instance, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
         let bounds = &self.generation.pool.blueprint.bounds;
-        let Exports::Validating(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
+        let Exports::Validating { validating: exports, .. } = instance.exports.clone() else {
+            return Err(Fault::wrong_kind());
+        };
         instance.begin(bounds)?;
         let topic = wit::Topic { name: setting.topic.as_str(), config_json: &setting.config_json };
         let outcome = within(bounds.call_timeout_ms, exports.call_configure(&mut instance.store, topic)).await;

@@ -27,6 +27,12 @@ impl<T: ProcessManager> Case<T, Reacted> {
         self.react(|plugin| plugin.on_timers(&[timer], &View::open()))
     }
 
+    /// A command of its own was refused, for a reason with this code; the words are the code's too.
+    #[track_caller]
+    pub fn refused(self, command: Command, code: &str) -> Self {
+        self.react(|plugin| plugin.on_refused(&command, code, code, &View::open()))
+    }
+
     /// The last step asked for these actions, in this order.
     #[track_caller]
     pub fn then_actions(self, expected: impl AsRef<[Action]>) -> Self {

@@ -1,7 +1,7 @@
 //! Stories about validators.
 
 use super::case::{Case, differ, json, payload, problems, same};
-use crate::{NewEvent, Problem, Topic, Validator, Verdict};
+use crate::{Command, Guards, NewEvent, Payload, Problem, Topic, Validator, Verdict};
 
 /// What a validator said last.
 pub struct Validated(Option<Verdict>);
@@ -74,6 +74,17 @@ impl<T: Validator> Case<T, Validated> {
             Some(verdict) => same("the verdict", &expected, &shown(verdict)),
             None => differ("the verdict", &expected, "no event was given"),
         }
+        self
+    }
+}
+
+impl<T: Guards> Case<T, Validated> {
+    /// A command comes to a stream whose state is this JSON text; none is an initial one.
+    #[track_caller]
+    pub fn guard(mut self, state: Option<&str>, command: Command) -> Self {
+        let state = state.map(|text| Payload::Json(text.into()));
+        let answer = self.plugin().guard(state.as_ref(), &command);
+        self.outcome.0 = Some(answer.map_or_else(Verdict::Reject, |()| Verdict::Accept));
         self
     }
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::component::{self, BenchArgs, Component, ComponentArgs, NoNetwork, kind_word};
 use super::output::{Colour, bytes, count, fields, paint};
 use crate::cli::Failure;
-use crate::model::{Payload, StreamName};
+use crate::model::{NewEvent, Payload, StreamName};
 use crate::plugin::{
     Command, Fault, Kind, MemoryView, PluginError, Receipt, Refusal, Rejection, Rest, Target, TopicSetting, Verdict,
     Workbench, Workpiece,
@@ -63,6 +63,20 @@ pub async fn check(component: &Component, args: &BenchArgs) -> Result<Report, Fa
     Ok(Report { component: component.clone(), load_ms: piece.load_ms, piece, imports, compile_ms, trials })
 }
 
+/// A command for the stream `probe`, whose five plain letters always are a name.
+fn probe_command(new: &NewEvent) -> Option<Command> {
+    Some(Command {
+        id: "probe".to_owned(),
+        name: "probe".to_owned(),
+        topic: new.topic.clone(),
+        stream: StreamName::parse("probe").ok()?,
+        payload: Payload::Json("{}".into()),
+        actor: None,
+        metadata: Vec::new(),
+        time_ms: component::TIME_MS,
+    })
+}
+
 /// One call of each function of the kind, with as little as possible.
 async fn trials(piece: &Workpiece) -> Vec<Trial> {
     let (new, recorded) = component::probe(piece);
@@ -79,6 +93,12 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
         );
         let answer = validator.validate(&[], &[&new]).await;
         add("validate", answer.map(|verdicts| verdicts.first().map_or_else(String::new, show_verdict)));
+        if validator.has_guards()
+            && let Some(command) = probe_command(&new)
+        {
+            let answer = validator.guard(None, &command).await;
+            add("guard", answer.map(|answer| answer.map_or_else(|_| "refused".to_owned(), |()| "ok".to_owned())));
+        }
     }
     if let Some(upcaster) = piece.upcaster() {
         let answer = upcaster.upcast(std::slice::from_ref(&recorded)).await;
@@ -100,18 +120,7 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
             _ => None,
         };
         add("evolve", answer.map(|answer| answer.map_or_else(refused, |_| "ok".to_owned())));
-        // It always can: five plain letters are a name.
-        if let Ok(stream) = StreamName::parse("probe") {
-            let command = Command {
-                id: "probe".to_owned(),
-                name: "probe".to_owned(),
-                topic: new.topic.clone(),
-                stream,
-                payload: Payload::Json("{}".into()),
-                actor: None,
-                metadata: Vec::new(),
-                time_ms: component::TIME_MS,
-            };
+        if let Some(command) = probe_command(&new) {
             let answer = decider.decide(state.as_ref(), &command).await;
             let events = |events: Vec<_>| format!("{} events", events.len());
             add("decide", answer.map(|answer| answer.map_or_else(show_rejection, events)));
@@ -123,6 +132,13 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
             "react",
             answer.map(|answer| answer.map_or_else(refused, |done| format!("{} actions", done.actions.len()))),
         );
+        if let Some(command) = probe_command(&new) {
+            let answer = manager.on_refused(view(), &command, "probe", "probe").await;
+            add(
+                "on-refused",
+                answer.map(|answer| answer.map_or_else(refused, |done| format!("{} actions", done.actions.len()))),
+            );
+        }
     }
     if let Some(sink) = piece.sink() {
         let target = Target { id: "probe".to_owned(), config_json: "{}".into() };

@@ -83,7 +83,8 @@ pub fn process_manager() -> Vec<u8> {
         (i32.store (i32.const 132) (i32.const 768)) (i32.store (i32.const 136) (i32.const 1)) (i32.const 128))"#;
     let functions = format!(
         r#"{LIFE}(func (export "weir:plugin/processing@0.1.0#react") {body}
-        (func (export "weir:plugin/processing@0.1.0#on-timer") {body}"#
+        (func (export "weir:plugin/processing@0.1.0#on-timer") {body}
+        (func (export "weir:plugin/processing@0.1.0#on-refused") {body}"#
     );
     let world = "world process-manager { import log; import view; export lifecycle; \
                  export weir:plugin/processing@0.1.0; }";

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::decider::CommandSpec;
 use super::diff::Mismatch;
 use super::spec::{
     EventSpec, ExpectedEvent, Numbering, OneOrMany, ProblemSpec, compare_view, json_payload, new_event_value,
@@ -29,6 +30,9 @@ pub struct ProcessManagerCase {
     /// Timers that are due after the given events.
     #[serde(default)]
     due: OneOrMany<TimerSpec>,
+    /// Commands of its own that were refused, after the timers.
+    #[serde(default)]
+    refused: OneOrMany<RefusedSpec>,
     #[serde(default)]
     then: Then,
 }
@@ -40,6 +44,17 @@ struct TimerSpec {
     at_ms: u64,
     #[serde(default)]
     payload: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefusedSpec {
+    command: CommandSpec,
+    /// The reason.
+    code: String,
+    /// Its text, if the plugin looks at it; the code otherwise.
+    #[serde(default)]
+    message: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -106,6 +121,15 @@ impl Case for ProcessManagerCase {
             actions.extend(reaction.actions);
             let due: Vec<Timer> = self.due.items.iter().map(TimerSpec::timer).collect();
             answer = manager.on_timer(Arc::new(view.clone()), &due).await.map_err(faulted)?;
+        }
+        for refused in &self.refused.items {
+            let Ok(reaction) = answer else { break };
+            view = view.after(reaction.writes);
+            actions.extend(reaction.actions);
+            let command = refused.command.command(stage.defaults)?;
+            let message = refused.message.as_deref().unwrap_or(&refused.code);
+            let view = Arc::new(view.clone());
+            answer = manager.on_refused(view, &command, &refused.code, message).await.map_err(faulted)?;
         }
         let then = &self.then;
         match (answer, &then.problem) {
