@@ -3,6 +3,7 @@
 use async_trait::async_trait;
 use std::collections::HashMap;
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{SyncSender, TrySendError};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
@@ -13,6 +14,7 @@ use super::chunk::KeyUse;
 use super::lookup::{self, Effort, Looked};
 use super::paging::{Allowed, page, stored};
 use super::shared::Shared;
+use super::writer::Writer;
 use super::{scavenge, threads, verify};
 use crate::model::limits::{PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Direction, Filter, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version};
@@ -23,9 +25,17 @@ use crate::storage::{
 pub struct RedbLog {
     shared: Arc<Shared>,
     /// `None` once the log is closed. The writer ends when it is dropped and what is queued is done.
-    queue: RwLock<Option<SyncSender<Prepared>>>,
+    door: RwLock<Option<Door>>,
+    /// Batches that somebody waits for.
+    waiting: AtomicUsize,
     threads: Arc<Mutex<Option<Threads>>>,
     scavenger: Scavenger,
+}
+
+/// The ways to the writer: through its queue, or, if one comes alone, to the desk itself.
+pub struct Door {
+    pub queue: SyncSender<Prepared>,
+    pub writer: Arc<Mutex<Writer>>,
 }
 
 /// Gives room back, now and then; there is one at a time.
@@ -39,18 +49,27 @@ pub struct Threads {
 }
 
 impl RedbLog {
-    pub fn new(shared: Arc<Shared>, queue: SyncSender<Prepared>, threads: Threads) -> Self {
+    pub fn new(shared: Arc<Shared>, door: Door, threads: Threads) -> Self {
         Self {
             shared,
-            queue: RwLock::new(Some(queue)),
+            door: RwLock::new(Some(door)),
+            waiting: AtomicUsize::new(0),
             threads: Arc::new(Mutex::new(Some(threads))),
             scavenger: Scavenger::default(),
         }
     }
 
-    fn enqueue(&self, batch: Prepared) -> Result<(), AppendError> {
-        let queue = self.queue.read().unwrap_or_else(PoisonError::into_inner);
-        let Some(queue) = queue.as_ref() else { return Err(self.shared.stopped()) };
+    fn hand_over(&self, batch: Prepared) -> Result<(), AppendError> {
+        // Held to the end: whoever closes the log waits for a batch that is committed here.
+        let door = self.door.read().unwrap_or_else(PoisonError::into_inner);
+        let Some(Door { queue, writer }) = door.as_ref() else { return Err(self.shared.stopped()) };
+        if self.waiting.load(Ordering::Relaxed) == 1
+            && let Ok(mut writer) = writer.try_lock()
+            && writer.is_free_for(&batch)
+        {
+            writer.commit_alone(batch);
+            return Ok(());
+        }
         match queue.try_send(batch) {
             Ok(()) => Ok(()),
             Err(TrySendError::Full(_)) => {
@@ -109,8 +128,24 @@ impl RedbLog {
         }
     }
 
-    fn close_queue(&self) {
-        drop(self.queue.write().unwrap_or_else(PoisonError::into_inner).take());
+    fn close_door(&self) {
+        drop(self.door.write().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
+/// Counted for as long as somebody waits for a batch.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn one_more(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -129,7 +164,7 @@ fn join(shared: &Shared, threads: &Mutex<Option<Threads>>, scavenger: &Scavenger
 
 impl Drop for RedbLog {
     fn drop(&mut self) {
-        self.close_queue();
+        self.close_door();
         join(&self.shared, &self.threads, &self.scavenger, false);
     }
 }
@@ -150,7 +185,9 @@ impl EventLog for RedbLog {
             checked = looked.checked;
         }
         let (answer, answered) = oneshot::channel();
-        self.enqueue(Prepared::new(batch, checked, answer)?)?;
+        let batch = Prepared::new(batch, checked, answer)?;
+        let _waiting = Waiting::one_more(&self.waiting);
+        self.hand_over(batch)?;
         let lost = || AppendError::Unknown { detail: "the writer ended before it answered".into() };
         self.told(answered.await.unwrap_or_else(|_| Err(lost()))?).await
     }
@@ -249,7 +286,7 @@ impl EventLog for RedbLog {
     }
 
     async fn close(&self) {
-        self.close_queue();
+        self.close_door();
         let (shared, threads, scavenger) = (self.shared.clone(), self.threads.clone(), self.scavenger.clone());
         // Nothing in it can fail; a panic of a thread is reported there.
         let _ = tokio::task::spawn_blocking(move || join(&shared, &threads, &scavenger, true)).await;

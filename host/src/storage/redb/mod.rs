@@ -54,14 +54,14 @@ pub use restore::{RestoreError, restore};
 pub use verify::verify;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
+use std::sync::{Arc, Mutex};
 
 use self::directory::{Directory, io_error};
 use self::disk::{Disk, OsDisk};
 use self::heads::Heads;
 use self::index::Index;
-use self::log::{RedbLog, Threads};
+use self::log::{Door, RedbLog, Threads};
 use self::records::RedbRecords;
 use self::replay::{Replayed, Wanted};
 use self::segments::Segments;
@@ -144,7 +144,11 @@ fn open_log(config: RedbConfig, clock: Clock, directory: Arc<Directory>) -> Resu
     let for_filler = shared.clone();
     let filler = threads::background("weir-filler", move || fill::run(&for_filler));
     let filler = filler.map_err(&failed)?;
-    let writer = Writer { shared: shared.clone(), queue: batches, wal, heads, clock, last: found.reached };
-    let writer = threads::foreground("weir-writer", move || writer.run()).map_err(failed)?;
-    Ok(RedbLog::new(shared, queue, Threads { writer, filler, segments: segments_thread }))
+    let writer = Writer { shared: shared.clone(), wal, heads, clock, last: found.reached, alone: 0 };
+    let writer = Arc::new(Mutex::new(writer));
+    let door = Door { queue, writer: writer.clone() };
+    let for_writer = shared.clone();
+    let writer = threads::foreground("weir-writer", move || writer::run(&writer, &for_writer, &batches));
+    let threads = Threads { writer: writer.map_err(failed)?, filler, segments: segments_thread };
+    Ok(RedbLog::new(shared, door, threads))
 }

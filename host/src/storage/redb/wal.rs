@@ -49,10 +49,14 @@ impl Wal {
         Ok(Self { current, offset, blocks, segments })
     }
 
+    /// Whether a record of this size goes where the last one went.
+    pub fn has_room(&self, bytes: usize) -> bool {
+        end_block(self.offset, bytes) <= self.current.bytes
+    }
+
     /// Makes sure that a record of this size has a place. Nothing of it is written yet, so a failure costs nothing.
     pub fn reserve(&mut self, bytes: usize) -> io::Result<()> {
-        let end = |offset: u64| (offset + bytes as u64).next_multiple_of(BLOCK as u64);
-        if self.offset > 0 && end(self.offset) > self.current.bytes {
+        if self.offset > 0 && !self.has_room(bytes) {
             let next = self.segments.take(self.current.number + 1)?;
             let full = std::mem::replace(&mut self.current, next);
             self.segments.cut(full.file, self.offset);
@@ -60,11 +64,11 @@ impl Wal {
             self.blocks.clear();
             self.segments.ask(self.current.number + 1);
         }
-        if end(self.offset) > self.current.bytes {
-            let file = &self.current.file;
+        if !self.has_room(bytes) {
+            let (file, end) = (&self.current.file, end_block(self.offset, bytes));
             // A part of it may have been given.
-            file.allocate(end(self.offset)).inspect_err(|_| cut(&**file, self.current.bytes))?;
-            self.current.bytes = end(self.offset);
+            file.allocate(end).inspect_err(|_| cut(&**file, self.current.bytes))?;
+            self.current.bytes = end;
         }
         Ok(())
     }
@@ -88,4 +92,9 @@ impl Wal {
         self.current.file.sync_data()?;
         Ok(self.end())
     }
+}
+
+/// Where the last block ends that a record of this size touches.
+fn end_block(offset: u64, bytes: usize) -> u64 {
+    (offset + bytes as u64).next_multiple_of(BLOCK as u64)
 }

@@ -1,12 +1,15 @@
 //! The single writer: takes what is queued, gives places, writes one record, syncs, publishes, answers.
 //!
 //! An OS thread of its own, because a task of a shared runtime would wait for other tasks' time slices. Never a fixed
-//! delay: a group is what came in while the last one was being written. **Invariant:** nobody is answered, and nothing
-//! is readable, before its group is durable; a failed write stops the log for ever.
+//! delay: a group is what came in while the last one was being written. Where one publisher waits for one answer at a time,
+//! two cores would be woken for each, and that costs as much as the disk; so a batch that comes alone, after others that
+//! did, is committed by the thread that brings it. **Invariant:** nobody is answered, and nothing is readable, before its
+//! group is durable; a failed write stops the log for ever.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::batch::{Answer, Checked, Prepared, Slot};
 use super::chunk::{Group, KeyUse};
@@ -19,44 +22,70 @@ use super::wal::{Wal, WalEnd};
 use crate::model::{Condition, Conflict, Filter, IdempotencyKey, Position, StreamName, TopicName, Version};
 use crate::storage::{AppendError, Clock, Place, StorageError, codec};
 
+/// So many groups of one batch in a row, and the next one is taken to be alone too.
+const ALONE_ROW: u32 = 4;
+/// A write that took longer waited for a disk where no request should wait.
+const QUICK: Duration = Duration::from_millis(2);
+
 pub struct Writer {
     pub shared: Arc<Shared>,
-    pub queue: Receiver<Prepared>,
     pub wal: Wal,
     pub heads: Heads,
     pub clock: Clock,
     /// The last group that was committed.
     pub last: Reached,
+    /// How many groups in a row were one batch, and written quickly.
+    pub alone: u32,
+}
+
+/// Works until nobody can queue batches any more, and what is queued is done.
+pub fn run(writer: &Mutex<Writer>, shared: &Shared, queue: &Receiver<Prepared>) {
+    let _guard = FailOnPanic(shared);
+    let mut left_over = None;
+    while let Some(first) = left_over.take().or_else(|| queue.recv().ok()) {
+        let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let batches = gather(queue, first, shared.config.group_bytes_max, &mut left_over);
+        writer.commit(batches);
+    }
+}
+
+/// Whatever is queued now, up to the size of one group; what does not fit opens the next.
+fn gather(
+    queue: &Receiver<Prepared>,
+    first: Prepared,
+    bytes_max: usize,
+    left_over: &mut Option<Prepared>,
+) -> Vec<Prepared> {
+    let mut bytes = first.bytes.len();
+    let mut batches = vec![first];
+    while let Ok(batch) = queue.try_recv() {
+        bytes += batch.bytes.len();
+        if bytes > bytes_max {
+            *left_over = Some(batch);
+            break;
+        }
+        batches.push(batch);
+    }
+    batches
 }
 
 impl Writer {
-    /// Works until nobody can queue batches any more, and what is queued is done.
-    pub fn run(mut self) {
-        let shared = self.shared.clone();
-        let _guard = FailOnPanic(&shared);
-        let mut left_over = None;
-        while let Some(first) = left_over.take().or_else(|| self.queue.recv().ok()) {
-            let batches = self.gather(first, &mut left_over);
-            self.commit(batches);
-        }
+    /// Whether a batch may be committed on the caller's thread: nothing that it may have to wait for is in sight but one
+    /// quick write.
+    pub fn is_free_for(&self, batch: &Prepared) -> bool {
+        self.alone >= ALONE_ROW
+            && self.wal.has_room(group::aligned(group::HEADER_BYTES + batch.bytes.len()))
+            && !self.shared.state().tail.is_behind(self.shared.config.tail_bytes_max)
     }
 
-    /// Whatever is queued now, up to the size of one group; what does not fit opens the next.
-    fn gather(&self, first: Prepared, left_over: &mut Option<Prepared>) -> Vec<Prepared> {
-        let mut bytes = first.bytes.len();
-        let mut batches = vec![first];
-        while let Ok(batch) = self.queue.try_recv() {
-            bytes += batch.bytes.len();
-            if bytes > self.shared.config.group_bytes_max {
-                *left_over = Some(batch);
-                break;
-            }
-            batches.push(batch);
-        }
-        batches
+    pub fn commit_alone(&mut self, batch: Prepared) {
+        let shared = self.shared.clone();
+        let _guard = FailOnPanic(&shared);
+        self.commit(vec![batch]);
     }
 
     fn commit(&mut self, batches: Vec<Prepared>) {
+        let (one, begun) = (batches.len() == 1, Instant::now());
         // Conditions that fail only make the group smaller.
         let body_bytes = batches.iter().map(|batch| batch.bytes.len()).sum();
         let room = self.room_in_tail().and_then(|()| self.room_on_disk(body_bytes));
@@ -69,6 +98,7 @@ impl Writer {
             self.place(batch, &mut plan);
         }
         let written = if plan.events() > 0 { self.write(&mut plan) } else { Ok(()) };
+        self.alone = if one && begun.elapsed() <= QUICK { self.alone.saturating_add(1) } else { 0 };
         plan.answer(written);
     }
 
