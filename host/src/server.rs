@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use crate::config::Config;
-use crate::delivery::{ConsumerError, Consumers, ReqwestClient, WEBHOOK_PLUGIN};
+use crate::delivery::{ConsumerError, Consumers, ReqwestClient, Views, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
 use crate::http::{App, Connections, Rooms, Turns, router};
 use crate::model::limits;
@@ -66,6 +66,7 @@ pub struct Server {
     address: SocketAddr,
     engine: Arc<Engine>,
     consumers: Arc<Consumers>,
+    views: Arc<Views>,
     stop: watch::Sender<bool>,
     background: Background,
     serving: JoinHandle<()>,
@@ -86,6 +87,7 @@ impl Server {
         let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
+        let views = Views::start(engine.clone(), config.data_dir.join("views"), background.handle.clone()).await;
         let (stop, stopped) = watch::channel(false);
         let (open_socket, sockets) = mpsc::channel(1);
         let look = Duration::from_millis(config.retention_look_ms);
@@ -93,6 +95,7 @@ impl Server {
         let app = App::new(Rooms {
             engine: engine.clone(),
             consumers: consumers.clone(),
+            views: views.clone(),
             live: Live::start(engine.clone(), stopped.clone()),
             heartbeat: Duration::from_millis(config.heartbeat_ms),
             sockets: open_socket,
@@ -107,7 +110,7 @@ impl Server {
             }
         });
         let grace = Duration::from_millis(config.stop_grace_ms);
-        Ok(Self { address, engine, consumers, stop, background, serving, sockets, grace })
+        Ok(Self { address, engine, consumers, views, stop, background, serving, sockets, grace })
     }
 
     pub fn address(&self) -> SocketAddr {
@@ -137,6 +140,7 @@ impl Server {
             tracing::warn!("some requests did not end in time and were cut off");
         }
         self.consumers.stop(self.grace).await;
+        self.views.stop(self.grace).await;
         self.engine.plugins().stop().await;
         drop(self.background);
         self.engine.close().await;

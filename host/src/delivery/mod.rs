@@ -6,6 +6,7 @@ mod backoff;
 mod consumer;
 mod http_client;
 mod runner;
+mod views;
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -18,6 +19,7 @@ use tokio::task::JoinSet;
 pub use backoff::RetryPolicy;
 pub use consumer::{Consumer, Definition, Progress, ProgressState};
 pub use http_client::ReqwestClient;
+pub use views::{Fresh, Letter, Made, Reading, Standing, ViewError, ViewState, ViewStatus, Views};
 
 use crate::engine::{Engine, EngineError};
 use crate::model::{PluginName, TopicName, limits};

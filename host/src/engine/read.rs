@@ -8,7 +8,8 @@ use super::selection::{Located, Selection, Start, Target};
 use super::upcast::upcast;
 use super::{Engine, EngineError, Topic};
 use crate::model::{
-    Direction, Event, EventId, Filter, Form, Page, Read, Scope, Sequence, StreamName, TopicName, Version, limits,
+    Direction, Event, EventId, Filter, Form, Page, Position, Read, Scope, Sequence, StreamName, TopicName, Version,
+    limits,
 };
 use crate::plugin::Plugins;
 use crate::storage::Store;
@@ -105,6 +106,16 @@ impl Engine {
         let read = Read { scope, direction, from, filter, events_max, bytes_max: limits::PAGE_BYTES_MAX };
         let Page { events, next } = topic.store.log.read(&read).await?;
         Ok(Page { events: upcast(&self.plugins, events).await?, next })
+    }
+
+    /// One page of the default store, of all its topics in the order of their commits, and how far the store was when it was read.
+    pub async fn store_page(&self, from: Position, events_max: usize) -> Result<(Page, Position), EngineError> {
+        let log = &self.default_store().log;
+        let head = *log.head().borrow();
+        let (scope, direction, filter) = (Scope::Store, Direction::Forward, Filter::default());
+        let read = Read { scope, direction, from, filter, events_max, bytes_max: limits::PAGE_BYTES_MAX };
+        let Page { events, next } = log.read(&read).await?;
+        Ok((Page { events: upcast(&self.plugins, events).await?, next }, head))
     }
 
     /// One event by its public id.

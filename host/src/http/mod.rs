@@ -24,6 +24,7 @@ mod operations;
 mod pages;
 mod path;
 mod problem;
+mod projections;
 mod publish;
 mod read;
 mod read_query;
@@ -45,7 +46,7 @@ use tokio::sync::Semaphore;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::delivery::Consumers;
+use crate::delivery::{Consumers, Views};
 use crate::engine::{Engine, Live};
 pub use connection::Connections;
 use problem::Problem;
@@ -74,6 +75,7 @@ impl Deref for App {
 pub struct Rooms {
     pub engine: Arc<Engine>,
     pub consumers: Arc<Consumers>,
+    pub views: Arc<Views>,
     pub live: Arc<Live>,
     /// Longest silence towards a follower.
     pub heartbeat: Duration,
@@ -136,6 +138,14 @@ fn others() -> OpenApiRouter<App> {
         .routes(routes!(consumers::get_consumers))
         .routes(routes!(consumers::post_register))
         .routes(routes!(consumers::get_consumer, consumers::delete_consumer))
+        .routes(routes!(projections::get_projections))
+        .routes(routes!(projections::get_projection))
+        .routes(routes!(projections::get_state))
+        .routes(routes!(projections::get_state_of))
+        .routes(routes!(projections::get_query))
+        .routes(routes!(projections::get_letters))
+        .routes(routes!(projections::post_projection_action))
+        .routes(routes!(projections::post_projection_replay))
         .routes(routes!(operations::get_plugins))
         .routes(routes!(operations::get_plugin))
         .routes(routes!(operations::post_plugin_action))

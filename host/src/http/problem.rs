@@ -45,11 +45,16 @@ impl Problem {
     }
 
     /// 503: nothing was written, and trying again soon may work.
-    fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
+    pub fn unavailable(code: &'static str, detail: impl Into<String>, retry_after_s: u32) -> Self {
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, code, detail);
         problem.retryable = true;
         problem.retry_after_s = Some(retry_after_s);
         problem
+    }
+
+    /// Trying again may work.
+    pub fn retryable(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
+        Self { retryable: true, ..Self::new(status, code, detail) }
     }
 
     /// Adds a typed member.
@@ -209,7 +214,7 @@ fn condition(conflict: &Conflict) -> Value {
     }
 }
 
-fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {
+pub fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {
     let one = |refusal: &Refusal| {
         let mut value = json!({ "code": refusal.code, "message": refusal.message });
         if let Some(pointer) = &refusal.pointer {
@@ -223,7 +228,7 @@ fn errors(refusals: &[Refusal], event: Option<usize>) -> Value {
     refusals.iter().map(one).collect()
 }
 
-fn plugin_fault(error: &PluginError) -> Problem {
+pub fn plugin_fault(error: &PluginError) -> Problem {
     Problem::unavailable("PLUGIN_FAILED", error.to_string(), 1).with("plugin", plugin_json(&error.plugin))
 }
 

@@ -148,6 +148,9 @@ pub async fn publish(
     let preconditions = preconditions(headers, &events)?;
     conditions.extend_from_slice(&preconditions);
     let published = app.engine.publish(Batch { events, conditions, key }).await;
+    if let Ok(publication) = &published {
+        app.views.settled(publication).await;
+    }
     published.map_err(|error| match &error {
         EngineError::Append(AppendError::Conflict(conflicts)) if is_about(conflicts, &preconditions) => {
             Failed::Problem(Problem::from(error).with_status(StatusCode::PRECONDITION_FAILED))

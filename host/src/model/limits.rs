@@ -195,6 +195,28 @@ pub const VIEW_VALUE_BYTES_MAX: usize = 1 << 20;
 pub const VIEW_WRITE_BYTES_MAX: usize = 32 << 20;
 /// Bytes of all keys and values of a view, by default.
 pub const VIEW_BYTES: u64 = 1 << 30;
+/// Bytes of a view's file that are kept in memory.
+pub const VIEW_CACHE_BYTES: usize = 16 << 20;
+/// Views that one server keeps.
+pub const VIEWS_MAX: usize = 200;
+/// Events that a projection or process manager gets at once.
+pub const FOLD_EVENTS_MAX: usize = 512;
+/// While a view catches up: bytes of writes that are gathered, and for how long, before they are committed and shown; and how
+/// long what is shown may take to be durable, in milliseconds.
+pub const FOLD_GATHERED_BYTES: u64 = 8 << 20;
+pub const VIEW_SHOWN_MS: u64 = 100;
+pub const VIEW_DURABLE_MS: u64 = 1_000;
+/// Positions behind the head from which on a view that was built takes the place of the one that is read.
+pub const SWITCH_LAG_MAX: u64 = 2_000;
+/// Events that a view left out, as they are listed.
+pub const LETTERS_SHOWN_MAX: usize = 1_000;
+/// How long a read waits for a position if it does not say, and at most; and a publisher for inline projections, in
+/// milliseconds.
+pub const VIEW_WAIT_MS: u64 = 5_000;
+pub const VIEW_WAIT_MS_MAX: u64 = 60_000;
+pub const INLINE_WAIT_MS: u64 = 5_000;
+/// Entries of a view in one answer.
+pub const VIEW_ANSWER_ENTRIES_MAX: usize = 1_000;
 /// Entries in one page that a guest scans, and about the bytes in it.
 pub const VIEW_PAGE_ENTRIES_MAX: usize = 1_000;
 pub const VIEW_PAGE_BYTES_MAX: usize = 4 << 20;

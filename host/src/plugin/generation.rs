@@ -4,12 +4,13 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use sha2::{Digest, Sha256};
 use tracing::{Instrument, Level};
 
 use super::grants::AppendGrant;
 use super::manifest::Manifest;
 use super::pool::Pool;
-use super::{Fault, HttpGrant, Kind, OnTrap, PluginError, PluginId, Serving, grants};
+use super::{Consistency, Fault, HttpGrant, Kind, OnTrap, PluginError, PluginId, Recipe, Serving, grants};
 
 pub(super) struct Generation {
     pub id: PluginId,
@@ -18,6 +19,7 @@ pub(super) struct Generation {
     pub grant: HttpGrant,
     pub append: AppendGrant,
     pub on_trap: OnTrap,
+    pub consistency: Consistency,
     pub probation_ms: u64,
     pub pool: Arc<Pool>,
     pub source: &'static str,
@@ -48,6 +50,13 @@ impl Generation {
             self.pool.blueprint.reporter.line(Level::WARN, &format!("a call failed: it {fault}"));
             PluginError { plugin: self.id.clone(), fault }
         })
+    }
+
+    /// What a view or a state is made by, besides the events: another recipe asks for another one.
+    pub fn recipe(&self) -> Recipe {
+        let config = Sha256::digest(self.pool.blueprint.config_json.as_bytes());
+        let config = config.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        Recipe { state_version: self.manifest.state_version, config }
     }
 
     /// For how many seconds more nobody calls it, because it failed too often.

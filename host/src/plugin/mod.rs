@@ -58,17 +58,17 @@ pub use process_manager::{ProcessManager, Reaction};
 pub use projection::Projection;
 pub use rehearse::{Change, Replay};
 pub use reporter::Metric;
-pub use sidecar::{Faults, Grants, HttpAllow, OnTrap, PluginLimits, Reload, ReloadMode, Sidecar};
+pub use sidecar::{Consistency, Faults, Grants, HttpAllow, OnTrap, PluginLimits, Reload, ReloadMode, Sidecar};
 pub use signature::{KeyError, SigningKey, TrustedKeys};
 pub use sink::Sink;
 pub use stats::{CallStats, LATENCY_BOUNDS_US};
 pub use upcaster::Upcaster;
 pub use validator::Validator;
-pub use view::{MemoryView, ViewBase, ViewWrites};
+pub use view::{MemoryView, Overlay, ViewBase, ViewWrites};
 pub use words::{
     Action, Command, Fault, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, HttpRule, Interest, Kind,
-    PluginError, PluginId, PluginStatus, Receipt, Refusal, Rehearsal, Rejection, Rest, Serving, State, Target, Timer,
-    TopicSetting, Verdict,
+    PluginError, PluginId, PluginStatus, Receipt, Recipe, Refusal, Rehearsal, Rejection, Rest, Serving, State, Target,
+    Timer, TopicSetting, Verdict,
 };
 pub use workbench::{Wish, Workbench, Workpiece};
 pub use workshop::threads_beside_requests;

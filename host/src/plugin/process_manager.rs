@@ -11,7 +11,7 @@ use super::lift::{self, Author};
 use super::sidecar::Bounds;
 use super::view::{Access, ViewBase, ViewWrites};
 use super::words::{Action, Command, Timer};
-use super::{Fault, PluginError, PluginId, Refusal, lower};
+use super::{Fault, OnTrap, PluginError, PluginId, Recipe, Refusal, lower};
 use crate::model::Event;
 use crate::model::limits::{ACTIONS_MAX, TIMER_KEY_BYTES_MAX};
 
@@ -41,6 +41,16 @@ impl ProcessManager {
     /// A new number asks for a new view, built from the first event with its actions suppressed.
     pub fn state_version(&self) -> u32 {
         self.generation.manifest.state_version
+    }
+
+    /// What its view is made by. Another recipe asks for another view, made from the first event with its actions suppressed.
+    pub fn recipe(&self) -> Recipe {
+        self.generation.recipe()
+    }
+
+    /// What the failure of an event means: the operator's choice.
+    pub fn on_trap(&self) -> OnTrap {
+        self.generation.on_trap
     }
 
     pub fn interested_in(&self, event: &Event) -> bool {

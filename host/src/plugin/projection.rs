@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::generation::Generation;
 use super::instance::{Exports, within};
 use super::view::{Access, ViewBase, ViewWrites};
-use super::{Fault, PluginError, PluginId, Refusal, lower};
+use super::{Consistency, Fault, OnTrap, PluginError, PluginId, Recipe, Refusal, lower};
 use crate::model::Event;
 
 /// One generation of a projection. It holds no state: the view is the caller's, before and after.
@@ -25,6 +25,21 @@ impl Projection {
     /// A new number asks for a new view, built from the first event.
     pub fn state_version(&self) -> u32 {
         self.generation.manifest.state_version
+    }
+
+    /// What its view is made by. Another recipe asks for another view, made from the first event.
+    pub fn recipe(&self) -> Recipe {
+        self.generation.recipe()
+    }
+
+    /// What the failure of an event means: the operator's choice.
+    pub fn on_trap(&self) -> OnTrap {
+        self.generation.on_trap
+    }
+
+    /// Whether a publisher's answer waits for the view.
+    pub fn is_inline(&self) -> bool {
+        self.generation.consistency == Consistency::Inline
     }
 
     pub fn has_queries(&self) -> bool {

@@ -19,6 +19,8 @@ pub struct Sidecar {
     pub on_trap: Option<OnTrap>,
     /// Handed to the plugin's `init` as JSON. Default: `{}`.
     pub config: toml::Table,
+    /// Projection: whether a publisher's answer waits for its view. Default: it does not.
+    pub consistency: Consistency,
     pub grants: Grants,
     pub limits: PluginLimits,
     pub reload: Reload,
@@ -56,6 +58,17 @@ impl OnTrap {
             Kind::Sink => &[Self::Retry, Self::Skip],
         }
     }
+}
+
+/// Whether a publisher's answer waits for a projection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Consistency {
+    /// The view follows the answer, by milliseconds mostly.
+    #[default]
+    Async,
+    /// Whoever published finds it in the view.
+    Inline,
 }
 
 /// How a new file takes over.
@@ -147,6 +160,7 @@ impl Default for Sidecar {
             digest: None,
             on_trap: None,
             config: toml::Table::new(),
+            consistency: Consistency::default(),
             grants: Grants::default(),
             limits: PluginLimits::default(),
             reload: Reload::default(),
@@ -218,6 +232,16 @@ impl Sidecar {
                 allowed.iter().map(word).collect::<Vec<_>>().join(" or ")
             ))),
         }
+    }
+
+    /// Whether a publisher waits; only for a projection there is something to wait for.
+    pub(super) fn consistency(&self, kind: Kind) -> Result<Consistency, LoadError> {
+        if self.consistency != Consistency::default() && kind != Kind::Projection {
+            return Err(LoadError::Sidecar(format!(
+                "consistency is for projections, this is a plugin of kind {kind:?}"
+            )));
+        }
+        Ok(self.consistency)
     }
 
     /// The digest that the operator pins, in lower-case hex.

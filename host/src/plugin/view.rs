@@ -136,39 +136,72 @@ impl OpenView {
         Ok(())
     }
 
-    /// A page of both, merged: what the call wrote hides what the base has.
     fn scan(&self, prefix: &str, after: Option<&str>, limit: u32) -> wasmtime::Result<Vec<(String, Payload)>> {
         let limit = (limit as usize).min(VIEW_PAGE_ENTRIES_MAX);
-        let mut after = after.map(str::to_owned);
-        let (mut page, mut bytes) = (Vec::new(), 0);
-        let mut end_of_base = false;
-        while page.len() < limit && !end_of_base {
-            let asked = limit - page.len();
-            let base = match self.base.scan(prefix, after.as_deref(), asked) {
-                Ok(base) => base,
-                Err(error) => return stop(Fault::Host(format!("its view cannot be read: {error}"))),
-            };
-            end_of_base = base.len() < asked;
-            // Beyond the last entry of this piece of the base nothing is known yet.
-            let known_to = if end_of_base { None } else { base.last().map(|(key, _)| key.clone()) };
-            let mut merged: BTreeMap<String, Option<Payload>> =
-                base.into_iter().map(|(key, value)| (key, Some(value))).collect();
-            let written = self.writes.range::<str, _>((start(prefix, after.as_deref()), Bound::Unbounded));
-            let written = written.take_while(|(key, _)| key.starts_with(prefix));
-            let known = written.take_while(|(key, _)| known_to.as_ref().is_none_or(|last| *key <= last));
-            merged.extend(known.map(|(key, value)| (key.clone(), value.clone())));
-            for (key, value) in merged {
-                if page.len() == limit || bytes > VIEW_PAGE_BYTES_MAX {
-                    return Ok(page);
-                }
-                after = Some(key.clone());
-                if let Some(value) = value {
-                    bytes += key.len() + value.as_bytes().len();
-                    page.push((key, value));
-                }
+        merged(&*self.base, &self.writes, prefix, after, (limit, VIEW_PAGE_BYTES_MAX))
+            .or_else(|error| stop(Fault::Host(format!("its view cannot be read: {error}"))))
+    }
+}
+
+/// A page of both, merged: what was written hides what the base has. At most so many entries, and about so many bytes.
+fn merged(
+    base: &dyn ViewBase,
+    writes: &ViewWrites,
+    prefix: &str,
+    after: Option<&str>,
+    (limit, bytes_max): (usize, usize),
+) -> Result<Vec<(String, Payload)>, String> {
+    let mut after = after.map(str::to_owned);
+    let (mut page, mut bytes) = (Vec::new(), 0);
+    let mut end_of_base = false;
+    while page.len() < limit && !end_of_base {
+        let asked = limit - page.len();
+        let of_base = base.scan(prefix, after.as_deref(), asked)?;
+        end_of_base = of_base.len() < asked;
+        // Beyond the last entry of this piece of the base nothing is known yet.
+        let known_to = if end_of_base { None } else { of_base.last().map(|(key, _)| key.clone()) };
+        let mut both: BTreeMap<String, Option<Payload>> =
+            of_base.into_iter().map(|(key, value)| (key, Some(value))).collect();
+        let written = writes.range::<str, _>((start(prefix, after.as_deref()), Bound::Unbounded));
+        let written = written.take_while(|(key, _)| key.starts_with(prefix));
+        let known = written.take_while(|(key, _)| known_to.as_ref().is_none_or(|last| *key <= last));
+        both.extend(known.map(|(key, value)| (key.clone(), value.clone())));
+        for (key, value) in both {
+            if page.len() == limit || bytes > bytes_max {
+                return Ok(page);
+            }
+            after = Some(key.clone());
+            if let Some(value) = value {
+                bytes += key.len() + value.as_bytes().len();
+                page.push((key, value));
             }
         }
-        Ok(page)
+    }
+    Ok(page)
+}
+
+/// A view with writes on top that are not committed yet.
+pub struct Overlay {
+    pub base: Arc<dyn ViewBase>,
+    pub writes: Arc<ViewWrites>,
+    /// Of their keys and values, about.
+    pub write_bytes: u64,
+}
+
+impl ViewBase for Overlay {
+    fn get(&self, key: &str) -> Result<Option<Payload>, String> {
+        match self.writes.get(key) {
+            Some(written) => Ok(written.clone()),
+            None => self.base.get(key),
+        }
+    }
+
+    fn scan(&self, prefix: &str, after: Option<&str>, limit: usize) -> Result<Vec<(String, Payload)>, String> {
+        merged(&*self.base, &self.writes, prefix, after, (limit, usize::MAX))
+    }
+
+    fn bytes(&self) -> u64 {
+        self.base.bytes() + self.write_bytes
     }
 }
 
@@ -277,6 +310,9 @@ mod tests {
                     seen.extend(page);
                 }
                 assert_eq!(seen, after.scan(prefix, None, 100).expect("all"), "prefix '{prefix}'");
+                let overlay =
+                    Overlay { base: view.base.clone(), writes: Arc::new(view.writes.clone()), write_bytes: 0 };
+                assert_eq!(overlay.scan(prefix, None, 3), after.scan(prefix, None, 3), "prefix '{prefix}'");
             }
             let key = key(&mut random);
             assert_eq!(view.get(&key).expect("a look"), after.get(&key).expect("a look"));

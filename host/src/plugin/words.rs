@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 use utoipa::ToSchema;
@@ -19,6 +19,14 @@ pub struct TopicSetting {
     pub revision: u64,
     /// `{"schemas":[…]}`, the bytes that the client sent for the list.
     pub config_json: Arc<str>,
+}
+
+/// What a view or a state is made by, besides the events: two of the same recipe are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Recipe {
+    pub state_version: u32,
+    /// The start of its configuration's SHA-256, in hex.
+    pub config: String,
 }
 
 /// Why a guest refused something.

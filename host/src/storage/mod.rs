@@ -14,6 +14,7 @@ mod kept;
 pub mod memory;
 mod page;
 pub mod redb;
+pub mod views;
 
 pub use kept::{Cuts, Kept};
 

@@ -19,6 +19,7 @@ const RULES: &[Rule] = &[
     Rule { path: "model", rooms: &[], crates: &[] },
     Rule { path: "storage", rooms: &["model", "storage_contract"], crates: &["crc32fast", "sha2"] },
     Rule { path: "storage/redb", rooms: &["model", "storage_contract"], crates: &["crc32fast", "redb", "rustix"] },
+    Rule { path: "storage/views.rs", rooms: &["model"], crates: &["redb"] },
     Rule {
         path: "plugin",
         rooms: &["model"],

@@ -15,6 +15,7 @@ mod integrity;
 mod languages;
 mod openapi;
 mod plugins;
+mod projections;
 mod publish;
 mod read;
 mod readme;

@@ -8,7 +8,7 @@ use crate::follow::publish;
 use crate::server;
 
 /// Puts a file in, and waits until it serves.
-async fn put(server: &TestServer, name: &str, bytes: Vec<u8>) {
+pub async fn put(server: &TestServer, name: &str, bytes: Vec<u8>) {
     let shown = async || server.client.get(&format!("/plugins/{name}")).await.json();
     let before = shown().await["digest"].clone();
     std::fs::write(server.plugins_dir().join(format!("{name}.wasm")), bytes).expect("dropped in");

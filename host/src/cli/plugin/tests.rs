@@ -77,14 +77,14 @@ pub fn decider() -> Vec<u8> {
 
 /// A process manager that cancels the timer `no` whenever it is asked.
 pub fn process_manager() -> Vec<u8> {
-    let body = r#"(param i32 i32) (result i32)
+    let body = r#"(result i32)
         (i32.store (i32.const 768) (i32.const 3)) (i32.store (i32.const 776) (i32.const 528))
         (i32.store (i32.const 780) (i32.const 2)) (i32.store (i32.const 128) (i32.const 0))
         (i32.store (i32.const 132) (i32.const 768)) (i32.store (i32.const 136) (i32.const 1)) (i32.const 128))"#;
     let functions = format!(
-        r#"{LIFE}(func (export "weir:plugin/processing@0.1.0#react") {body}
-        (func (export "weir:plugin/processing@0.1.0#on-timer") {body}
-        (func (export "weir:plugin/processing@0.1.0#on-refused") {body}"#
+        r#"{LIFE}(func (export "weir:plugin/processing@0.1.0#react") (param i32 i32) {body}
+        (func (export "weir:plugin/processing@0.1.0#on-timer") (param i32 i32) {body}
+        (func (export "weir:plugin/processing@0.1.0#on-refused") (param i32) {body}"#
     );
     let world = "world process-manager { import log; import view; export lifecycle; \
                  export weir:plugin/processing@0.1.0; }";

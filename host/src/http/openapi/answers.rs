@@ -134,6 +134,41 @@ impl IntoResponses for Page {
     }
 }
 
+/// A part of a view, with its place in time.
+macro_rules! viewed {
+    ($($name:ident = $schema:expr, $says:literal;)+) => { $(
+        pub struct $name;
+
+        impl IntoResponses for $name {
+            fn responses() -> BTreeMap<String, RefOr<Response>> {
+                let number = || json!({ "type": "integer", "minimum": 0 });
+                let viewed = |response: ResponseBuilder| {
+                    response
+                        .header("ETag", header("Names what was read.", json!({ "type": "string" })))
+                        .header("Weir-Position", header("Everything up to here is in it.", number()))
+                        .header("Weir-Generation", header("The generation that was read.", number()))
+                };
+                let read = viewed(says($says)).content(JSON, content($schema));
+                responses([(200, read), (304, viewed(says("The client has it already.")))])
+            }
+        }
+    )+ };
+}
+
+viewed! {
+    ViewEntry = of("ViewEntry"), "The value.";
+    ViewEntries = of("ViewEntries"), "The values.";
+    QueryAnswer = json!(true), "What the plugin answers.";
+}
+
+pub struct ViewLetters;
+
+impl IntoResponses for ViewLetters {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        responses([(200, says("The events, in order.").content(JSON, content(of("ViewLetters"))))])
+    }
+}
+
 /// A write of something other than events; its JSON is `$schema`.
 macro_rules! done {
     ($($name:ident = $status:literal $schema:literal, $says:literal;)+) => { $(
@@ -153,5 +188,6 @@ done! {
     SchemasReplaced = 200 "Message", "The schemas hold from now on.";
     ConsumerMade = 201 "ConsumerRegistered", "Deliveries begin.";
     ConsumerGone = 200 "Message", "Deliveries have ended.";
+    ProjectionChanged = 200 "Projection", "The projection as it is now.";
     PluginChanged = 200 "PluginStatus", "The plugin as it is now.";
 }

@@ -25,16 +25,18 @@ pub const TOPICS: &str = "Topics";
 pub const PUBLISHING: &str = "Publishing";
 pub const READING: &str = "Reading";
 pub const CONSUMERS: &str = "Consumers";
+pub const PROJECTIONS: &str = "Projections";
 pub const PLUGINS: &str = "Plugins";
 pub const OPERATIONS: &str = "Operations";
 pub const DESCRIPTIONS: &str = "Descriptions";
 
 /// In the order of the page.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     (TOPICS, "Named parts of a store that own their schemas."),
     (PUBLISHING, "A request is recorded as a whole or not at all, and answered when it is on disk."),
     (READING, "From anywhere, filtered, in both directions, once or followed. `HEAD` works wherever `GET` does."),
     (CONSUMERS, "Durable subscriptions: events are delivered in order, at least once."),
+    (PROJECTIONS, "Views that plugins make of the events: always up to a position, never of two generations at once."),
     (PLUGINS, "WebAssembly components that validate, upcast and deliver."),
     (OPERATIONS, "How the server is, and what keeps its data safe."),
     (DESCRIPTIONS, "This description, and that of topics and consumers."),

@@ -8,7 +8,7 @@ use utoipa::openapi::Required;
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 
 use super::schemas::{raw, reference as of, whole};
-use crate::model::limits::WAIT_S_MAX;
+use crate::model::limits::{VIEW_ANSWER_ENTRIES_MAX, VIEW_WAIT_MS_MAX, WAIT_S_MAX};
 
 fn parameter(parameter_in: ParameterIn, name: &str, schema: Value, description: &str) -> Parameter {
     let required = if parameter_in == ParameterIn::Path { Required::True } else { Required::False };
@@ -63,6 +63,28 @@ params! {
     }
     Action {
         Path "action": one_of(&["pause", "resume", "reload", "rollback"]), "What is to be done.";
+    }
+    Projection {
+        Path "projection": of("PluginName"), "The projection's name, which is its plugin's.";
+    }
+    ViewKey {
+        Path "key": json!({ "type": "string", "minLength": 1 }), "The key, percent-encoded.";
+    }
+    QueryName {
+        Path "query": json!({ "type": "string", "minLength": 1 }), "The query's name; the plugin knows which there are.";
+    }
+    ViewAction {
+        Path "action": one_of(&["rebuild", "rollback"]), "What is to be done.";
+    }
+    ViewPage {
+        Query "prefix": json!({ "type": "string" }), "Only keys that begin so.";
+        Query "after": json!({ "type": "string" }), "Only keys after this one: `next` of the page before.";
+        Query "limit": json!({ "type": "integer", "minimum": 1, "maximum": VIEW_ANSWER_ENTRIES_MAX, "default": 100 }), "At most so many.";
+    }
+    /// What was written shall be read.
+    Fresh {
+        Query "minPosition": whole(0), "Everything up to this position must be in the view, for example the position of an event that was published just now.";
+        Query "wait": json!({ "type": "integer", "minimum": 0, "maximum": VIEW_WAIT_MS_MAX / 1_000 }), "Wait for that up to so many seconds; 5 if it is absent.";
     }
     View {
         Query "view": one_of(&["names", "details"]), "With `details`, a topic is an object instead of its name.";

@@ -186,6 +186,32 @@ groups! {
         503 STOPPING "the server stops",
         507 CONSUMERS_FULL "there are as many consumers as one server keeps",
     }
+    OfProjection {
+        404 PROJECTION_NOT_FOUND "there is no such projection",
+    }
+    OfKey {
+        404 KEY_NOT_FOUND "the view has no such key; `position` says up to where it looked",
+    }
+    Viewing {
+        500 STORAGE_FAILED "the view could not be read",
+        503 VIEW_NOT_READY "the view is not there yet",
+        504 VIEW_BEHIND "the view did not reach `minPosition` in time; `position` says how far it came",
+    }
+    Querying {
+        400 INVALID_QUERY "`minPosition` or `wait` has no valid value, or a parameter is there more than once",
+        400 QUERY_REFUSED "the plugin does not take these parameters; `errors` says why",
+        404 QUERY_NOT_FOUND "the plugin has no such query",
+        503 PLUGIN_FAILED "the plugin failed",
+        503 PROJECTION_UNAVAILABLE "the plugin is not active",
+    }
+    ViewAction {
+        404 NOT_FOUND "there is no such action",
+        409 PROJECTION_CONFLICT "it cannot be done: the plugin is not active, or there is nothing to go back to",
+    }
+    Replaying {
+        503 VIEW_NOT_READY "the view is not there yet",
+        409 REPLAY_GAP "events between the view and `from` would be left out; `position` says how far it came",
+    }
     PluginAction {
         404 NOT_FOUND "there is no such action",
         409 PLUGIN_CONFLICT "it cannot be done: the file cannot be taken, or there is nothing to go back to",

@@ -50,6 +50,7 @@ mod wal;
 mod writer;
 
 pub use config::RedbConfig;
+pub(super) use directory::redb_error;
 pub use restore::{RestoreError, restore};
 pub use verify::verify;
 

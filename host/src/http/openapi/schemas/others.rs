@@ -186,6 +186,21 @@ schemas! {
     ConsumerRegistered = all_of(json!({ "consumerId": { "type": "string", "format": "uuid" } }));
     /// All consumers.
     Consumers = all_of(json!({ "consumers": list(of("Consumer")) }));
+    /// All projections.
+    Projections = all_of(json!({ "projections": list(of("Projection")) }));
+    /// A value of a view. What is no JSON is `data`, in base64, instead of `value`.
+    ViewEntry = json!({
+        "type": "object", "required": ["key"], "additionalProperties": false,
+        "properties": { "key": text(), "value": true, "data": text(), "position": whole(0) }
+    });
+    /// Values of a view in the order of their keys; `next` is what to ask for after them, if there may be more.
+    ViewEntries = all_of(json!({ "entries": list(of("ViewEntry")), "next": text_or_null(), "position": whole(0) }));
+    /// An event that a view left out, and when (in Unix milliseconds).
+    Letter = all_of(json!({ "eventId": of("EventId"), "position": whole(1), "reason": text(), "atMs": whole(0) }));
+    /// The events that a view left out.
+    ViewLetters = all_of(json!({ "deadLetters": list(of("Letter")) }));
+    /// The position to go on from, which the view may have reached already.
+    ReplayFrom = all_of(json!({ "from": whole(1) }));
     /// All plugins.
     Plugins = all_of(json!({ "plugins": list(of("PluginStatus")) }));
     /// An AsyncAPI 3 document.

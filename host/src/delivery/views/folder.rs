@@ -1,0 +1,80 @@
+//! What folds events into a view: a projection, or a process manager, which asks for actions besides.
+
+use std::sync::Arc;
+
+use crate::model::Event;
+use crate::plugin::{
+    Action, OnTrap, PluginError, PluginId, Plugins, ProcessManager, Projection, Recipe, Refusal, ViewBase, ViewWrites,
+};
+
+#[derive(Clone)]
+pub enum Folder {
+    Projection(Arc<Projection>),
+    Manager(Arc<ProcessManager>),
+}
+
+/// What a batch did.
+#[derive(Debug, Default)]
+pub struct Folded {
+    pub writes: ViewWrites,
+    pub actions: Vec<Action>,
+}
+
+impl Folder {
+    /// The plugin of this name that serves, if it has a view.
+    pub fn serving(plugins: &Plugins, name: &str) -> Option<Self> {
+        let manager = || plugins.process_manager(name).map(Self::Manager);
+        plugins.projection(name).map(Self::Projection).or_else(manager)
+    }
+
+    /// Whether it is the very same one.
+    pub fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Projection(one), Self::Projection(other)) => Arc::ptr_eq(one, other),
+            (Self::Manager(one), Self::Manager(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+
+    pub fn id(&self) -> &PluginId {
+        match self {
+            Self::Projection(it) => it.id(),
+            Self::Manager(it) => it.id(),
+        }
+    }
+
+    pub fn recipe(&self) -> Recipe {
+        match self {
+            Self::Projection(it) => it.recipe(),
+            Self::Manager(it) => it.recipe(),
+        }
+    }
+
+    pub fn skips(&self) -> bool {
+        let on_trap = match self {
+            Self::Projection(it) => it.on_trap(),
+            Self::Manager(it) => it.on_trap(),
+        };
+        on_trap == OnTrap::Skip
+    }
+
+    pub fn is_inline(&self) -> bool {
+        matches!(self, Self::Projection(it) if it.is_inline())
+    }
+
+    pub fn interested_in(&self, event: &Event) -> bool {
+        match self {
+            Self::Projection(it) => it.interested_in(event),
+            Self::Manager(it) => it.interested_in(event),
+        }
+    }
+
+    pub async fn fold(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<Folded, Refusal>, PluginError> {
+        Ok(match self {
+            Self::Projection(it) => it.apply(view, batch).await?.map(|writes| Folded { writes, actions: Vec::new() }),
+            Self::Manager(it) => {
+                it.react(view, batch).await?.map(|done| Folded { writes: done.writes, actions: done.actions })
+            }
+        })
+    }
+}
