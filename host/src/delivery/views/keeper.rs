@@ -38,7 +38,7 @@ pub struct Faces {
 pub struct Keeping {
     pub name: PluginName,
     faces: RwLock<Faces>,
-    /// Changes when what is read becomes another generation.
+    /// Changes when what is read may have become another generation.
     switched: watch::Sender<u64>,
     asks: mpsc::Sender<Ask>,
 }
@@ -214,6 +214,7 @@ impl Keeper {
             faces.kept.clone_from(&self.catalog.kept);
             faces.failure = None;
         });
+        self.keeping.switched.send_modify(|count| *count += 1);
     }
 
     async fn failed(&self, reason: String) {
@@ -266,7 +267,6 @@ impl Keeper {
         self.catalog = catalog;
         self.live = Some(self.feed(made, Some(folder.clone()))?);
         self.show();
-        self.keeping.switched.send_modify(|count| *count += 1);
         Ok(())
     }
 
@@ -334,7 +334,6 @@ impl Keeper {
         self.catalog = catalog;
         self.live = Some(next);
         self.show();
-        self.keeping.switched.send_modify(|count| *count += 1);
         gone.map_or(Ok(()), |gone| views::remove(&catalog::file(&self.dir, gone.number)))
     }
 

@@ -1,0 +1,444 @@
+//! What a process manager asked for and has not got yet: actions on their way out, and timers. They are notes beside its view,
+//! so that they change together with it, and with how far it has read.
+//!
+//! ```text
+//! number → the last errand's number     out/<number> → an errand
+//! timer/<key> → when, and its payload   due/<when><key> → empty, or `q` for a timer that fires without actions
+//! quiet → up to this position nothing is asked for: it was done by a generation before
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
+
+use crate::model::{EventType, IdempotencyKey, NewEvent, Payload, Position, StreamName, Tag, TopicName};
+use crate::plugin::{Action, Command, Timer};
+use crate::storage::StorageError;
+use crate::storage::views::Shown;
+
+const NUMBER: &[u8] = b"number";
+const QUIET: &[u8] = b"quiet";
+const OUT: &[u8] = b"out/";
+const TIMER: &[u8] = b"timer/";
+const DUE: &[u8] = b"due/";
+/// A timer that was fired by a generation before: the plugin hears of it, and what it asks for then is not done.
+const FIRED_BEFORE: &[u8] = b"q";
+
+pub type Note = (Vec<u8>, Option<Vec<u8>>);
+
+/// Something to be done outside of the view, once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Errand {
+    pub number: u64,
+    pub key: IdempotencyKey,
+    pub deed: Deed,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Deed {
+    Append(NewEvent),
+    Execute(Command),
+}
+
+/// A timer that is due.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Due {
+    pub timer: Timer,
+    pub fired_before: bool,
+}
+
+/// Changes of an agenda that are not committed yet: the next one sees those before it.
+pub struct Draft<'a> {
+    shown: &'a Shown,
+    notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
+}
+
+impl<'a> Draft<'a> {
+    pub fn new(shown: &'a Shown) -> Self {
+        Self { shown, notes: BTreeMap::new() }
+    }
+
+    pub fn notes(self) -> impl Iterator<Item = Note> {
+        self.notes.into_iter()
+    }
+
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
+        match self.notes.get(key) {
+            Some(changed) => Ok(changed.clone()),
+            None => self.shown.note(key),
+        }
+    }
+
+    fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {
+        self.notes.insert(key, Some(value));
+    }
+
+    fn remove(&mut self, key: Vec<u8>) {
+        self.notes.insert(key, None);
+    }
+
+    /// Notes what was asked for. `origin` names the call that asked, the same whenever the call is made again; when it is
+    /// `quiet`, only timers are taken.
+    pub fn take(&mut self, plugin: &str, origin: &str, actions: Vec<Action>, quiet: bool) -> Result<(), StorageError> {
+        for (index, action) in actions.into_iter().enumerate() {
+            let deed = match action {
+                Action::SetTimer(timer) => {
+                    self.set(&timer, b"")?;
+                    continue;
+                }
+                Action::CancelTimer(key) => {
+                    self.cancel(&key)?;
+                    continue;
+                }
+                Action::Append(event) => Deed::Append(event),
+                Action::Execute(command) => Deed::Execute(command),
+            };
+            if !quiet {
+                self.send(key_of(plugin, origin, index), &deed)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, key: IdempotencyKey, deed: &Deed) -> Result<(), StorageError> {
+        let number = self.get(NUMBER)?.map_or(0, |number| read_number(&number)) + 1;
+        let value = serde_json::to_vec(&Stored::of(key, deed)).map_err(|error| corrupt(&error.to_string()))?;
+        self.put(NUMBER.to_vec(), number.to_be_bytes().to_vec());
+        self.put(numbered(OUT, number), value);
+        Ok(())
+    }
+
+    /// The errand is done, or will never be.
+    pub fn done(&mut self, errand: &Errand) {
+        self.remove(numbered(OUT, errand.number));
+    }
+
+    /// The timer has fired.
+    pub fn fired(&mut self, due: &Due) -> Result<(), StorageError> {
+        self.cancel(&due.timer.key)
+    }
+
+    fn set(&mut self, timer: &Timer, flag: &[u8]) -> Result<(), StorageError> {
+        self.cancel(&timer.key)?;
+        let stored = StoredTimer { at_ms: timer.at_ms, payload: StoredPayload::of(&timer.payload) };
+        let value = serde_json::to_vec(&stored).map_err(|error| corrupt(&error.to_string()))?;
+        self.put([TIMER, timer.key.as_bytes()].concat(), value);
+        self.put([&numbered(DUE, timer.at_ms), timer.key.as_bytes()].concat(), flag.to_vec());
+        Ok(())
+    }
+
+    fn cancel(&mut self, key: &str) -> Result<(), StorageError> {
+        let name = [TIMER, key.as_bytes()].concat();
+        let Some(value) = self.get(&name)? else { return Ok(()) };
+        let StoredTimer { at_ms, .. } = read(&value)?;
+        self.remove([&numbered(DUE, at_ms), key.as_bytes()].concat());
+        self.remove(name);
+        Ok(())
+    }
+
+    /// Takes over from the generation that was live: what it has not done yet, and how far everything was done. A timer that is
+    /// past and not set any more there has fired.
+    pub fn adopt(&mut self, before: &Shown, reached: Position, now_ms: u64) -> Result<(), StorageError> {
+        self.put(QUIET.to_vec(), reached.max(self.quiet_until()?).to_be_bytes().to_vec());
+        for errand in errands(before, usize::MAX)? {
+            self.send(errand.key, &errand.deed)?;
+        }
+        for due in due(self.shown, now_ms, usize::MAX)? {
+            if before.note(&[TIMER, due.timer.key.as_bytes()].concat())?.is_none() {
+                self.set(&due.timer, FIRED_BEFORE)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Nothing up to here is asked for again.
+    pub fn quiet_up_to(&mut self, position: Position) -> Result<(), StorageError> {
+        let position = position.max(self.quiet_until()?);
+        self.put(QUIET.to_vec(), position.to_be_bytes().to_vec());
+        Ok(())
+    }
+
+    fn quiet_until(&self) -> Result<Position, StorageError> {
+        Ok(self.get(QUIET)?.map_or(0, |position| read_number(&position)))
+    }
+}
+
+/// Up to which position nothing is asked for.
+pub fn quiet_until(shown: &Shown) -> Result<Position, StorageError> {
+    Ok(shown.note(QUIET)?.map_or(0, |position| read_number(&position)))
+}
+
+/// The first errands, in order.
+pub fn errands(shown: &Shown, limit: usize) -> Result<Vec<Errand>, StorageError> {
+    let notes = shown.notes(OUT, None, limit)?;
+    notes.iter().map(|(key, value)| read::<Stored>(value)?.errand(read_number(&key[OUT.len()..]))).collect()
+}
+
+/// The first timers that are due, in the order of their times.
+pub fn due(shown: &Shown, now_ms: u64, limit: usize) -> Result<Vec<Due>, StorageError> {
+    let mut found = Vec::new();
+    for (key, flag) in shown.notes(DUE, None, limit)? {
+        let Some((at_ms, name)) = split_due(&key) else { return Err(corrupt("a timer's key")) };
+        if at_ms > now_ms {
+            break;
+        }
+        let value = shown.note(&[TIMER, name.as_bytes()].concat())?.ok_or_else(|| corrupt("a timer without a payload"))?;
+        let StoredTimer { payload, .. } = read(&value)?;
+        let timer = Timer { key: name, at_ms, payload: payload.payload() };
+        found.push(Due { timer, fired_before: flag == FIRED_BEFORE });
+    }
+    Ok(found)
+}
+
+/// When the first timer is due.
+pub fn next_due(shown: &Shown) -> Result<Option<u64>, StorageError> {
+    Ok(shown.notes(DUE, None, 1)?.first().and_then(|(key, _)| Some(split_due(key)?.0)))
+}
+
+fn split_due(key: &[u8]) -> Option<(u64, String)> {
+    let (at_ms, name) = key.get(DUE.len()..)?.split_first_chunk::<8>()?;
+    Some((u64::from_be_bytes(*at_ms), String::from_utf8(name.to_vec()).ok()?))
+}
+
+/// The same for the same call of the same plugin, whenever it is made.
+fn key_of(plugin: &str, origin: &str, index: usize) -> IdempotencyKey {
+    let digest = Sha256::digest(format!("process {plugin} {origin} {index}"));
+    let (mut key, mut request) = ([0; 16], [0; 16]);
+    key.copy_from_slice(&digest[..16]);
+    request.copy_from_slice(&digest[16..]);
+    IdempotencyKey { key, request }
+}
+
+fn numbered(prefix: &[u8], number: u64) -> Vec<u8> {
+    [prefix, number.to_be_bytes().as_slice()].concat()
+}
+
+fn read_number(bytes: &[u8]) -> u64 {
+    bytes.first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes))
+}
+
+fn corrupt(detail: &str) -> StorageError {
+    StorageError::Corrupt { place: "a process manager's agenda".into(), detail: detail.to_owned() }
+}
+
+fn read<'a, T: Deserialize<'a>>(value: &'a [u8]) -> Result<T, StorageError> {
+    serde_json::from_slice(value).map_err(|error| corrupt(&error.to_string()))
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredTimer {
+    at_ms: u64,
+    payload: StoredPayload,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredPayload {
+    Json(Box<RawValue>),
+    Bytes(Vec<u8>),
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    key: [u8; 16],
+    request: [u8; 16],
+    deed: StoredDeed,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredDeed {
+    Append {
+        topic: String,
+        stream: Option<String>,
+        event_type: String,
+        payload: StoredPayload,
+        tags: Vec<String>,
+        metadata: Vec<(String, String)>,
+    },
+    Execute {
+        id: String,
+        name: String,
+        topic: String,
+        stream: String,
+        payload: StoredPayload,
+        actor: Option<String>,
+        metadata: Vec<(String, String)>,
+        time_ms: u64,
+    },
+}
+
+impl StoredPayload {
+    fn of(payload: &Payload) -> Self {
+        let json = match payload {
+            Payload::Json(text) => serde_json::from_slice(text).ok(),
+            Payload::Bytes(_) => None,
+        };
+        json.map_or_else(|| Self::Bytes(payload.as_bytes().to_vec()), Self::Json)
+    }
+
+    fn payload(self) -> Payload {
+        match self {
+            Self::Json(text) => Payload::Json(String::from(Box::<str>::from(text)).into()),
+            Self::Bytes(bytes) => Payload::Bytes(bytes.into()),
+        }
+    }
+}
+
+impl Stored {
+    fn of(IdempotencyKey { key, request }: IdempotencyKey, deed: &Deed) -> Self {
+        let deed = match deed {
+            Deed::Append(event) => StoredDeed::Append {
+                topic: event.topic.to_string(),
+                stream: event.stream.as_ref().map(ToString::to_string),
+                event_type: event.event_type.to_string(),
+                payload: StoredPayload::of(&event.payload),
+                tags: event.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+                metadata: event.metadata.to_vec(),
+            },
+            Deed::Execute(command) => StoredDeed::Execute {
+                id: command.id.clone(),
+                name: command.name.clone(),
+                topic: command.topic.to_string(),
+                stream: command.stream.to_string(),
+                payload: StoredPayload::of(&command.payload),
+                actor: command.actor.clone(),
+                metadata: command.metadata.to_vec(),
+                time_ms: command.time_ms,
+            },
+        };
+        Self { key, request, deed }
+    }
+
+    fn errand(self, number: u64) -> Result<Errand, StorageError> {
+        let odd = |error: crate::model::NameError| corrupt(&error.to_string());
+        let stream_name = |stream: String| StreamName::parse(&stream).map_err(odd);
+        let deed = match self.deed {
+            StoredDeed::Append { topic, stream, event_type, payload, tags, metadata } => Deed::Append(NewEvent {
+                topic: TopicName::parse(&topic).map_err(odd)?,
+                stream: stream.map(stream_name).transpose()?,
+                event_type: EventType::parse(&event_type).map_err(odd)?,
+                payload: payload.payload(),
+                tags: tags.iter().map(|tag| Tag::parse(tag).map_err(odd)).collect::<Result<_, _>>()?,
+                metadata,
+            }),
+            StoredDeed::Execute { id, name, topic, stream, payload, actor, metadata, time_ms } => {
+                let topic = TopicName::parse(&topic).map_err(odd)?;
+                let (stream, payload) = (stream_name(stream)?, payload.payload());
+                Deed::Execute(Command { id, name, topic, stream, payload, actor, metadata, time_ms })
+            }
+        };
+        let key = IdempotencyKey { key: self.key, request: self.request };
+        Ok(Errand { number, key, deed })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::views::{View, ViewCommit};
+
+    fn timer(key: &str, at_ms: u64) -> Timer {
+        Timer { key: key.into(), at_ms, payload: Payload::Json("[1]".into()) }
+    }
+
+    fn append(topic: &str) -> Action {
+        Action::Append(NewEvent {
+            topic: TopicName::parse(topic).expect("a name"),
+            stream: None,
+            event_type: EventType::parse("t").expect("a name"),
+            payload: Payload::Bytes(vec![0, 255].into()),
+            tags: vec![],
+            metadata: vec![("a".into(), "b".into())],
+        })
+    }
+
+    fn command() -> Action {
+        Action::Execute(Command {
+            id: "1".into(),
+            name: "pay".into(),
+            topic: TopicName::parse("t").expect("a name"),
+            stream: StreamName::parse("s/1").expect("a name"),
+            payload: Payload::Json(r#"{"by":1}"#.into()),
+            actor: Some("ann".into()),
+            metadata: vec![],
+            time_ms: 7,
+        })
+    }
+
+    fn commit(view: &View, change: impl FnOnce(&mut Draft<'_>)) {
+        let shown = view.shown();
+        let mut draft = Draft::new(&shown);
+        change(&mut draft);
+        let notes = draft.notes().collect();
+        view.commit(&ViewCommit { notes, checkpoint: 1, ..ViewCommit::default() }).expect("a commit");
+    }
+
+    fn view(dir: &tempfile::TempDir, name: &str) -> View {
+        View::open(&dir.path().join(name)).expect("a view")
+    }
+
+    #[test]
+    fn errands_come_back_as_they_were_in_their_order_under_the_same_keys() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (one, other) = (view(&dir, "one"), view(&dir, "other"));
+        for view in [&one, &other] {
+            commit(view, |draft| draft.take("p", "7", vec![append("a"), command()], false).expect("noted"));
+            commit(view, |draft| draft.take("p", "8", vec![append("b")], false).expect("noted"));
+            commit(view, |draft| draft.take("p", "9", vec![append("c")], true).expect("noted"));
+        }
+        let found = errands(&one.shown(), 9).expect("errands");
+        assert_eq!(found, errands(&other.shown(), 9).expect("errands"), "keys follow from who asked and when");
+        let deeds: Vec<Action> = found
+            .iter()
+            .map(|errand| match errand.deed.clone() {
+                Deed::Append(event) => Action::Append(event),
+                Deed::Execute(command) => Action::Execute(command),
+            })
+            .collect();
+        assert_eq!(deeds, [append("a"), command(), append("b")]);
+        assert!(found[0].key != found[1].key && found[0].key != found[2].key);
+        commit(&one, |draft| draft.done(&found[0]));
+        commit(&one, |draft| draft.take("p", "10", vec![append("d")], false).expect("noted"));
+        let numbers: Vec<u64> = errands(&one.shown(), 9).expect("errands").iter().map(|errand| errand.number).collect();
+        assert_eq!(numbers, [2, 3, 4], "a number is given once");
+    }
+
+    #[test]
+    fn a_timer_is_due_in_its_time_and_the_last_one_of_its_key_counts() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let view = view(&dir, "one");
+        let set = |key: &str, at| Action::SetTimer(timer(key, at));
+        commit(&view, |draft| draft.take("p", "1", vec![set("a", 50), set("b", 20), set("a", 30)], true).expect("noted"));
+        assert_eq!(next_due(&view.shown()).expect("a look"), Some(20));
+        let keys = |now| {
+            let due = due(&view.shown(), now, 9).expect("timers");
+            due.into_iter().map(|due| (due.timer.key, due.timer.at_ms)).collect::<Vec<_>>()
+        };
+        assert_eq!((keys(19), keys(25)), (vec![], vec![("b".into(), 20)]));
+        assert_eq!(keys(99), [("b".into(), 20), ("a".into(), 30)]);
+        commit(&view, |draft| draft.take("p", "2", vec![Action::CancelTimer("b".into())], false).expect("noted"));
+        assert_eq!(keys(99), [("a".into(), 30)]);
+        let first = due(&view.shown(), 99, 1).expect("timers");
+        commit(&view, |draft| draft.fired(&first[0]).expect("noted"));
+        assert_eq!((keys(99), next_due(&view.shown()).expect("a look")), (vec![], None));
+    }
+
+    #[test]
+    fn a_generation_takes_over_what_is_not_done_and_what_was_done_is_not_done_again() {
+        let dir = tempfile::tempdir().expect("a directory");
+        let (before, next) = (view(&dir, "before"), view(&dir, "next"));
+        let set = |key: &str, at| Action::SetTimer(timer(key, at));
+        commit(&before, |draft| draft.take("p", "1", vec![append("a"), set("kept", 10)], false).expect("noted"));
+        commit(&next, |draft| {
+            draft.take("p", "1", vec![append("a"), set("kept", 10), set("fired", 10), set("later", 90)], true).expect("noted");
+        });
+        commit(&next, |draft| draft.adopt(&before.shown(), 5, 50).expect("adopted"));
+        let shown = next.shown();
+        assert_eq!(errands(&shown, 9).expect("errands")[0].key, errands(&before.shown(), 9).expect("errands")[0].key);
+        assert_eq!(quiet_until(&shown).expect("a look"), 5);
+        let due = due(&shown, 99, 9).expect("timers");
+        let due: Vec<_> = due.iter().map(|due| (due.timer.key.as_str(), due.fired_before)).collect();
+        assert_eq!(due, [("fired", true), ("kept", false), ("later", false)]);
+    }
+}
