@@ -116,6 +116,11 @@ impl TopicName {
     pub fn default_topic() -> Self {
         Self(CompactString::const_new("default"))
     }
+
+    /// The name under which validators know the states of this topic's aggregates. No client can say it.
+    pub(crate) fn of_states(&self) -> Self {
+        Self(compact_str::format_compact!("{}$state", self.0))
+    }
 }
 
 #[cfg(test)]
@@ -130,6 +135,12 @@ mod tests {
             let error = TopicName::parse(bad).expect_err(bad);
             assert!(error.to_string().starts_with("topic '"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_name_for_states_is_no_topics_name() {
+        let name = TopicName::parse("orders").expect("a name").of_states();
+        assert!(name.as_str() == "orders$state" && TopicName::parse(name.as_str()).is_err());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use globset::GlobSet;
 use tracing::{Instrument, Level};
 
 use super::grants::AppendGrant;
@@ -17,6 +18,8 @@ pub(super) struct Generation {
     pub manifest: Manifest,
     pub grant: HttpGrant,
     pub append: AppendGrant,
+    /// Topics that a decider's side-car binds to it.
+    pub topics: Option<GlobSet>,
     pub on_trap: OnTrap,
     pub probation_ms: u64,
     pub pool: Arc<Pool>,

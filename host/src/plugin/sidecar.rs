@@ -2,9 +2,11 @@
 //!
 //! What the author says stands in `describe()` instead. No side-car means: enabled, default limits, no grants.
 
+use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::manifest::glob_set;
 use super::{Kind, LoadError};
 use crate::model::{limits, one_line};
 
@@ -20,6 +22,8 @@ pub struct Sidecar {
     /// Handed to the plugin's `init` as JSON. Default: `{}`.
     pub config: toml::Table,
     pub grants: Grants,
+    /// Topics that a decider decides for, as globs, unless they name another one themselves. Default: none.
+    pub topics: Vec<String>,
     pub limits: PluginLimits,
     pub reload: Reload,
     pub faults: Faults,
@@ -148,6 +152,7 @@ impl Default for Sidecar {
             on_trap: None,
             config: toml::Table::new(),
             grants: Grants::default(),
+            topics: Vec::new(),
             limits: PluginLimits::default(),
             reload: Reload::default(),
             faults: Faults::default(),
@@ -218,6 +223,21 @@ impl Sidecar {
                 allowed.iter().map(word).collect::<Vec<_>>().join(" or ")
             ))),
         }
+    }
+
+    /// The topics that a decider is bound to. For any other kind they mean nothing, and somebody means something.
+    pub(super) fn topics(&self, kind: Kind) -> Result<Option<GlobSet>, LoadError> {
+        if self.topics.is_empty() {
+            return Ok(None);
+        }
+        if kind != Kind::Decider {
+            return Err(LoadError::Sidecar(format!("topics is for deciders, and this is a {}", kind.word())));
+        }
+        let bad = |error| match error {
+            LoadError::Manifest(why) => LoadError::Sidecar(format!("topics: {why}")),
+            other => other,
+        };
+        glob_set(&self.topics).map(Some).map_err(bad)
     }
 
     /// The digest that the operator pins, in lower-case hex.

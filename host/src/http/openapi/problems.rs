@@ -163,6 +163,7 @@ groups! {
     }
     /// A topic's schemas, and what it keeps.
     Schemas {
+        400 INVALID_DECIDER "the plugin is no decider",
         400 INVALID_RETENTION "a bound of what the topic keeps is missing, or 0",
         400 INVALID_SCHEMA "a schema cannot be used: `errors` says which and why. Nothing was stored",
         503 PLUGIN_FAILED "the plugin that checks schemas failed",

@@ -138,28 +138,38 @@ schemas! {
         "properties": { "eventType": of("EventType") },
         "additionalProperties": true
     });
-    /// A new topic. With `schemas` its events are validated, without them it is open and needs an `adapter`.
+    /// What every state that a command makes must be: a JSON Schema.
+    StateSchema = json!({ "type": "object", "additionalProperties": true });
+    /// A new topic. With `schemas` its events are validated, without them it is open and needs an `adapter` or a `decider`.
     NewTopic = {
-        let (schemas, adapter) = (schemas_list(), json!({ "type": "string", "examples": ["redb", "memory"] }));
-        let kept = optional(of("Retention"));
-        json!({ "anyOf": [
-            body(
-                &["name", "schemas"],
-                json!({ "name": of("TopicName"), "schemas": schemas, "adapter": optional(adapter.clone()), "retention": kept })
-            ),
-            body(
-                &["name", "adapter"],
-                json!({ "name": of("TopicName"), "schemas": optional(schemas), "adapter": adapter, "retention": kept })
-            ),
-        ] })
+        let adapter = json!({ "type": "string", "examples": ["redb", "memory"] });
+        let required = [("schemas", schemas_list()), ("adapter", adapter), ("decider", of("PluginName"))];
+        let with = |one: &(&str, Value)| {
+            let mut properties = json!({
+                "name": of("TopicName"), "retention": optional(of("Retention")), "stateSchema": optional(of("StateSchema"))
+            });
+            for (name, schema) in &required {
+                properties[*name] = if *name == one.0 { schema.clone() } else { optional(schema.clone()) };
+            }
+            body(&["name", one.0], properties)
+        };
+        json!({ "anyOf": required.iter().map(with).collect::<Vec<_>>() })
     };
-    /// All schemas of a topic (event types may be added and their schemas changed, never left out), or what it keeps, or both.
+    /// All schemas of a topic (event types may be added and their schemas changed, never left out), what it keeps, who decides
+    /// on commands, what states must be: at least one of them. Null takes away all but the schemas.
     TopicChange = {
-        let kept = optional(of("Retention"));
-        json!({ "anyOf": [
-            body(&["schemas"], json!({ "schemas": schemas_list(), "retention": kept })),
-            body(&["retention"], json!({ "schemas": optional(schemas_list()), "retention": kept })),
-        ] })
+        let with = |one: &str| {
+            let mut properties = json!({
+                "schemas": optional(schemas_list()), "retention": optional(of("Retention")),
+                "decider": optional(of("PluginName")), "stateSchema": optional(of("StateSchema"))
+            });
+            if one == "schemas" {
+                properties[one] = schemas_list();
+            }
+            body(&[one], properties)
+        };
+        let all = ["schemas", "retention", "decider", "stateSchema"].map(with);
+        json!({ "anyOf": all })
     };
     /// What a topic keeps; the oldest events that are beyond any of these bounds are deleted.
     Retention = {
