@@ -58,14 +58,18 @@ pub enum EngineError {
     #[error("plugin '{}' {} cannot read the events of stream '{stream}' in topic '{topic}': {}", .plugin.name, .plugin.version, refusal.message)]
     StateUnreadable { plugin: Box<PluginId>, topic: TopicName, stream: StreamName, refusal: Refusal },
     /// Others wrote to the stream every time; nothing was written.
-    #[error("stream '{stream}' of topic '{topic}' changed {attempts} times while the command was decided; send it again")]
+    #[error(
+        "stream '{stream}' of topic '{topic}' changed {attempts} times while the command was decided; send it again"
+    )]
     CommandLost { topic: TopicName, stream: StreamName, attempts: usize },
     #[error("{limit} commands wait for their turn at this aggregate already; try again later")]
     CommandsWaiting { limit: usize },
     #[error("stream '{stream}' of topic '{topic}' has {head} events; there is no version {version}")]
     VersionUnknown { topic: TopicName, stream: StreamName, version: Version, head: Version },
     /// Retention took events away that a state is to be made of.
-    #[error("version {version} of stream '{stream}' in topic '{topic}' was deleted, so its state cannot be made any more")]
+    #[error(
+        "version {version} of stream '{stream}' in topic '{topic}' was deleted, so its state cannot be made any more"
+    )]
     HistoryDeleted { topic: TopicName, stream: StreamName, version: Version },
     #[error(transparent)]
     Plugin(#[from] PluginError),

@@ -43,11 +43,7 @@ impl Engine {
     }
 
     /// Appends events that were validated.
-    pub(super) async fn append_valid(
-        &self,
-        topics: &[Arc<Topic>],
-        batch: Batch,
-    ) -> Result<Publication, EngineError> {
+    pub(super) async fn append_valid(&self, topics: &[Arc<Topic>], batch: Batch) -> Result<Publication, EngineError> {
         let Some(first) = topics.first() else { return Ok(Publication::default()) };
         let appended = first.store.log.append(batch).await?;
         Ok(publication(topics, &appended))

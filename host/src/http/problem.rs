@@ -70,6 +70,12 @@ impl Problem {
         self
     }
 
+    /// The same problem, with the code that a route of its own prescribes.
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
+        self
+    }
+
     #[cfg(test)]
     pub fn detail(&self) -> &str {
         &self.detail

@@ -241,7 +241,8 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";
-    let Object(UpdateBody { schemas, retention, decider, state_schema }) = body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    let Object(UpdateBody { schemas, retention, decider, state_schema }) =
+        body.json(|detail| invalid(format!("{required} ({detail})")))?;
     let given = [
         ("schemas", schemas.is_some()),
         ("retention", retention.is_some()),

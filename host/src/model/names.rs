@@ -103,6 +103,10 @@ name!(
     EventType, "event type", plain, PLAIN
 );
 name!(
+    /// What a command asks for.
+    CommandName, "command", plain, PLAIN
+);
+name!(
     /// The stem of a component's file name in the plugin directory.
     PluginName, "plugin", plain, PLAIN
 );

@@ -17,8 +17,8 @@ use super::secrets::Secrets;
 use super::slot::{Role, Slot};
 use super::workbench::EmptyStage;
 use super::{
-    Bound, Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager, Projection,
-    Rehearsal, Sink, Upcaster, Validator,
+    Bound, Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager,
+    Projection, Rehearsal, Sink, Upcaster, Validator,
 };
 use crate::model::TopicName;
 

@@ -42,9 +42,7 @@ fn place(outcome: &Result<Executed, EngineError>) -> usize {
         Ok(Executed { replayed: true, .. }) => 2,
         Ok(Executed { events, .. }) if events.is_empty() => 1,
         Ok(_) => 0,
-        Err(
-            EngineError::CommandRefused { .. } | EngineError::StateRefused { .. } | EngineError::Refused { .. },
-        ) => 3,
+        Err(EngineError::CommandRefused { .. } | EngineError::StateRefused { .. } | EngineError::Refused { .. }) => 3,
         Err(EngineError::CommandUnknown { .. }) => 4,
         Err(EngineError::CommandLost { .. } | EngineError::Append(AppendError::Conflict(_))) => 5,
         Err(_) => 6,

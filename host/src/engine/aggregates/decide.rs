@@ -126,8 +126,8 @@ fn foreseen(aggregate: &Aggregate, version: Version, events: &[NewEvent], time_m
 fn inherit(from: &Metadata, to: &mut Metadata) {
     let bytes = |metadata: &Metadata| metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
     for (key, value) in from {
-        let has_room = to.len() < EVENT_METADATA_ENTRIES_MAX
-            && bytes(to) + key.len() + value.len() <= EVENT_METADATA_BYTES_MAX;
+        let has_room =
+            to.len() < EVENT_METADATA_ENTRIES_MAX && bytes(to) + key.len() + value.len() <= EVENT_METADATA_BYTES_MAX;
         if has_room && !to.iter().any(|(known, _)| known == key) {
             to.push((key.clone(), value.clone()));
         }

@@ -9,9 +9,7 @@ use crate::engine::publish::replay;
 use crate::engine::upcast::upcast;
 use crate::engine::{Engine, EngineError};
 use crate::model::limits::{COMMAND_RETRIES_MAX, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use crate::model::{
-    Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope,
-};
+use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope};
 use crate::plugin::Command;
 use crate::storage::{AppendError, Batch, Store};
 
@@ -144,8 +142,7 @@ impl Aggregate {
     /// What the sender knew of the stream, before anybody is asked.
     fn is_as_expected(&self, held: &Held, expected: &[Expected]) -> Result<(), EngineError> {
         let failed = expected.iter().filter(|expected| !expected.holds(held.version));
-        let conflict =
-            |expected: &Expected| Conflict { condition: self.condition(*expected), actual: held.version };
+        let conflict = |expected: &Expected| Conflict { condition: self.condition(*expected), actual: held.version };
         let conflicts: Vec<Conflict> = failed.map(conflict).collect();
         if conflicts.is_empty() { Ok(()) } else { Err(AppendError::Conflict(conflicts).into()) }
     }

@@ -24,16 +24,18 @@ use crate::model::hex;
 pub const TOPICS: &str = "Topics";
 pub const PUBLISHING: &str = "Publishing";
 pub const READING: &str = "Reading";
+pub const COMMANDS: &str = "Commands";
 pub const CONSUMERS: &str = "Consumers";
 pub const PLUGINS: &str = "Plugins";
 pub const OPERATIONS: &str = "Operations";
 pub const DESCRIPTIONS: &str = "Descriptions";
 
 /// In the order of the page.
-const TAGS: [(&str, &str); 7] = [
+const TAGS: [(&str, &str); 8] = [
     (TOPICS, "Named parts of a store that own their schemas."),
     (PUBLISHING, "A request is recorded as a whole or not at all, and answered when it is on disk."),
     (READING, "From anywhere, filtered, in both directions, once or followed. `HEAD` works wherever `GET` does."),
+    (COMMANDS, "Streams seen through the decider of their topic: commands make events, and events make a state."),
     (CONSUMERS, "Durable subscriptions: events are delivered in order, at least once."),
     (PLUGINS, "WebAssembly components that validate, upcast and deliver."),
     (OPERATIONS, "How the server is, and what keeps its data safe."),

@@ -18,6 +18,21 @@ fn list(items: Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
+/// Members before a version and a state.
+fn with_state(mut properties: Value) -> Value {
+    properties["version"] = whole(0);
+    let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    properties["state"] = json!({ "description": "The decider's own JSON; null when there is none." });
+    properties["data"] = of("Base64");
+    json!({
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "oneOf": [{ "required": ["state"] }, { "required": ["data"] }],
+        "additionalProperties": false
+    })
+}
+
 fn text() -> Value {
     json!({ "type": "string" })
 }
@@ -179,6 +194,18 @@ schemas! {
         let one = names.map(|name| json!({ "required": [name], "properties": { name: bound } }));
         json!({ "type": "object", "properties": properties, "additionalProperties": false, "anyOf": one })
     };
+    /// What a command says, in JSON. The decider knows what it must be.
+    CommandPayload = json!({});
+    /// A JSON Patch (RFC 6902) if it is an array, a merge patch (RFC 7386) if it is an object.
+    Patch = json!({ "type": ["array", "object"] });
+    /// A JSON Patch (RFC 6902).
+    JsonPatch = json!({ "type": "array", "items": { "type": "object", "required": ["op", "path"] } });
+    /// What a command made. A state that is no JSON is in `data`.
+    Executed = with_state(json!({ "events": list(of("Event")) }));
+    /// What became of an aggregate, with the ids of the events that say so.
+    AggregateChange = with_state(json!({ "id": of("StreamName"), "events": list(of("EventId")) }));
+    /// What an aggregate's events come to.
+    AggregateState = with_state(json!({ "topic": of("TopicName"), "id": of("StreamName") }));
     /// A new topic's name, and where its events are kept.
     TopicCreated = all_of(json!({ "message": text(), "name": of("TopicName"), "adapter": text() }));
     /// All topics by name.
