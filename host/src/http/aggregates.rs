@@ -39,7 +39,7 @@ pub async fn post_command(
     write: Write,
 ) -> Result<Response, Problem> {
     let (topic, stream) = (TopicName::parse(&topic)?, StreamName::parse(&id)?);
-    let (name, payload) = (CommandName::parse(&name)?, payload(&write.body)?);
+    let (name, payload) = (CommandName::parse(&name)?, payload_or_empty(&write.body)?);
     let wish = Wish { topic, stream, name: name.as_str(), payload, key: key(&write)? };
     let executed = execute(&app, &write, wish).await?.map_err(refused)?;
     let mut body = Vec::from(&b"{\"events\":["[..]);
@@ -99,10 +99,12 @@ pub fn key(write: &Write) -> Result<Option<IdempotencyKey>, Problem> {
 }
 
 /// A command without a body has the payload `{}`.
+pub fn payload_or_empty(body: &Body) -> Result<Payload, Problem> {
+    if body.0.is_empty() { Ok(Payload::Json(Bytes::from_static(b"{}"))) } else { payload(body) }
+}
+
+/// Any JSON, as it came.
 pub fn payload(body: &Body) -> Result<Payload, Problem> {
-    if body.0.is_empty() {
-        return Ok(Payload::Json(Bytes::from_static(b"{}")));
-    }
     let json: &RawValue = body.json(|detail| Problem::bad_request("INVALID_JSON", detail))?;
     Ok(Payload::Json(body.0.slice_ref(json.get().as_bytes())))
 }
@@ -196,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_body_is_any_json_or_nothing() {
-        let of = |text: &'static str| payload(&Body(Bytes::from_static(text.as_bytes()), HeaderMap::new()));
+        let of = |text: &'static str| payload_or_empty(&Body(Bytes::from_static(text.as_bytes()), HeaderMap::new()));
         assert_eq!(of("").ok(), Some(Payload::Json("{}".into())));
         assert_eq!(of(" [1] ").ok(), Some(Payload::Json("[1]".into())));
         for bad in ["{", "1 2", "\u{0}"] {

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::App;
-use super::aggregates::{Wish, answer, execute, key, payload, refused, write_state};
+use super::aggregates::{Wish, answer, execute, key, payload, payload_or_empty, refused, write_state};
 use super::openapi::problems::{
     Body as OfBody, Changing, Commanding, InPath, Named, OfTopic, Patching, Refused as OfProblems,
 };
@@ -115,7 +115,7 @@ pub async fn delete_aggregate(
     Path((topic, id)): Path<(String, String)>,
     write: Write,
 ) -> Result<Response, Problem> {
-    let executed = change(&app, &topic, &id, "delete", payload(&write.body)?, &write).await?;
+    let executed = change(&app, &topic, &id, "delete", payload_or_empty(&write.body)?, &write).await?;
     Ok(changed(StatusCode::OK, &id, &executed))
 }
 

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use super::{Aggregate, Held, is_absent};
+use super::{Aggregate, Held};
 use crate::engine::error::Refused;
 use crate::engine::validate::SCHEMA_PLUGIN;
 use crate::engine::{Engine, EngineError, Topic};
@@ -39,9 +39,9 @@ impl Engine {
 
     /// The schema of states, asked about the one that a command would make.
     pub(super) async fn check_state(&self, topic: &Topic, state: Option<&Payload>) -> Result<(), EngineError> {
-        let Some(setting) = topic.state_setting.as_ref().filter(|_| !is_absent(state)) else { return Ok(()) };
+        let (Some(setting), Some(state)) = (&topic.state_setting, state) else { return Ok(()) };
         let refused = |refusals| EngineError::StateRefused { topic: topic.name.clone(), refusals };
-        let Some(payload @ Payload::Json(_)) = state else {
+        let Payload::Json(_) = state else {
             let message = "the state is bytes, and the topic's stateSchema needs JSON".to_owned();
             return Err(refused(vec![Refusal { code: "state-not-json".to_owned(), message, pointer: None }]));
         };
@@ -51,7 +51,7 @@ impl Engine {
             topic: setting.topic.clone(),
             stream: None,
             event_type: EventType::parse(STATE_TYPE)?,
-            payload: payload.clone(),
+            payload: state.clone(),
             tags: Vec::new(),
             metadata: Vec::new(),
         };

@@ -1,7 +1,7 @@
 //! From events to states: what is at hand, or a snapshot, or nothing, and then the events after it, page by page.
 
 use super::cache::Key;
-use super::{Aggregate, Held, MadeBy, State, is_absent};
+use super::{Aggregate, Held, MadeBy, State};
 use crate::engine::upcast::upcast;
 use crate::engine::{Engine, EngineError};
 use crate::model::{Direction, Event, Filter, Page, Payload, Read, Scope, StreamName, TopicName, Version, limits};
@@ -38,7 +38,7 @@ impl Engine {
             None => self.state_now(&aggregate).await?,
             Some(at) => self.state_at(&aggregate, at).await?,
         };
-        Ok(payload.filter(|payload| !is_absent(Some(payload))).map(|payload| State { payload, version }))
+        Ok(payload.map(|payload| State { payload, version }))
     }
 
     /// The state now, and at hand from now on.

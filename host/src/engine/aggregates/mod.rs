@@ -107,12 +107,3 @@ impl Default for Aggregates {
         Self { cache, snapshots: Snapshots::default(), counts: Counts::default() }
     }
 }
-
-/// No state: a decider says so by saying nothing, or `null`, as those do that know deleted things.
-fn is_absent(payload: Option<&Payload>) -> bool {
-    match payload {
-        None => true,
-        Some(Payload::Json(text)) => text.trim_ascii() == b"null",
-        Some(Payload::Bytes(_)) => false,
-    }
-}
