@@ -1,7 +1,7 @@
 //! Everything a verb of the engine can answer instead of success. HTTP maps each to a status in one exhaustive match.
 
-use crate::model::{EventId, NameError, TopicName};
-use crate::plugin::{PluginError, PluginId, Refusal};
+use crate::model::{EventId, NameError, PluginName, StreamName, TopicName, Version};
+use crate::plugin::{Kind, PluginError, PluginId, Refusal};
 use crate::storage::{AppendError, RecordsError, StorageError};
 
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +38,39 @@ pub enum EngineError {
     /// An upcaster has no form of today for recorded events: nothing is served.
     #[error(transparent)]
     UpcastRefused(#[from] Box<UpcastRefused>),
+    #[error(
+        "topic '{0}' has no decider; bind one with the topic's member \"decider\", or with topics = [\"{0}\"] in a decider's side-car"
+    )]
+    NoDecider(TopicName),
+    #[error("plugin '{plugin}' decides for topic '{topic}', and is not active; see GET /plugins")]
+    DeciderMissing { topic: TopicName, plugin: String },
+    #[error("plugin '{plugin}' is a {}, and no decider", kind.word())]
+    DeciderWrong { plugin: PluginName, kind: Kind },
+    #[error("plugin '{plugin}' does not know the command '{name}'")]
+    CommandUnknown { plugin: String, name: String },
+    /// Nothing was written.
+    #[error("plugin '{plugin}' refused the command{}", reasons(refusals))]
+    CommandRefused { plugin: String, why: Refused, refusals: Vec<Refusal> },
+    /// The state that a command would make is not as the topic asks; nothing was written.
+    #[error("the state would not be as topic '{topic}' asks{}", reasons(refusals))]
+    StateRefused { topic: TopicName, refusals: Vec<Refusal> },
+    /// A decider cannot read the events that its state is to be made of.
+    #[error("plugin '{}' {} cannot read the events of stream '{stream}' in topic '{topic}': {}", .plugin.name, .plugin.version, refusal.message)]
+    StateUnreadable { plugin: Box<PluginId>, topic: TopicName, stream: StreamName, refusal: Refusal },
+    /// Others wrote to the stream every time; nothing was written.
+    #[error(
+        "stream '{stream}' of topic '{topic}' changed {attempts} times while the command was decided; send it again"
+    )]
+    CommandLost { topic: TopicName, stream: StreamName, attempts: usize },
+    #[error("{limit} commands wait for their turn at this aggregate already; try again later")]
+    CommandsWaiting { limit: usize },
+    #[error("stream '{stream}' of topic '{topic}' has {head} events; there is no version {version}")]
+    VersionUnknown { topic: TopicName, stream: StreamName, version: Version, head: Version },
+    /// Retention took events away that a state is to be made of.
+    #[error(
+        "version {version} of stream '{stream}' in topic '{topic}' was deleted, so its state cannot be made any more"
+    )]
+    HistoryDeleted { topic: TopicName, stream: StreamName, version: Version },
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error(transparent)]
@@ -48,6 +81,17 @@ pub enum EngineError {
     Records(#[from] RecordsError),
     #[error(transparent)]
     Name(#[from] NameError),
+}
+
+/// Who refused a command, and why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// The decider: the command itself is wrong.
+    Invalid,
+    /// The decider: not in this state.
+    Conflict,
+    /// A validator that guards commands.
+    Guarded,
 }
 
 /// An upcaster's own words about what it was to upcast.
@@ -62,6 +106,11 @@ pub struct UpcastRefused {
 
 /// The code with which the schema plugin says that a type has no schema: its words are the whole message.
 const SCHEMA_MISSING: &str = "schema-missing";
+
+fn reasons(refusals: &[Refusal]) -> String {
+    let parts: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+    if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) }
+}
 
 fn refused_text(refusals: &[Refusal]) -> String {
     if let [only] = refusals

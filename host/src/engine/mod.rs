@@ -1,6 +1,7 @@
-//! The rules: find the topic, validate, append; read in pages, follow. It knows no framework, no JSON of the API and no
-//! transport. **Invariant:** events reach a log only through `publish`, and those of a topic with schemas only validated.
+//! The rules: find the topic, validate, append; read in pages, follow; decide on commands. It knows no framework, no JSON of the API and no
+//! transport. **Invariant:** events reach a log only through `publish` and `execute`, and those of a topic with schemas only validated.
 
+mod aggregates;
 mod answers;
 mod backup;
 mod channel;
@@ -22,10 +23,11 @@ mod verify;
 
 use std::sync::Arc;
 
+pub use aggregates::{CommandCounts, Executed, Execution, OUTCOMES, State};
 pub use answers::KeptAnswer;
 pub use backup::Backup;
 pub use channel::LiveEvent;
-pub use error::EngineError;
+pub use error::{EngineError, Refused};
 pub use follow::{Follower, Found, Reached};
 pub use live::{Live, Subscription};
 pub use publish::{Publication, Published};
@@ -52,6 +54,7 @@ pub struct Engine {
     copying: Arc<RwLock<()>>,
     plugins: Plugins,
     clock: Clock,
+    aggregates: aggregates::Aggregates,
 }
 
 impl Engine {
@@ -62,7 +65,8 @@ impl Engine {
         let kept = |store: Store| Store { log: Arc::new(Kept { log: store.log, cuts: cuts.clone() }), ..store };
         let stores: Vec<Store> = stores.into_iter().map(kept).collect();
         let topics = topics::Topics::load(&stores, clock()).await?;
-        Ok(Arc::new(Self { stores, topics, cuts, copying: Arc::default(), plugins, clock }))
+        let aggregates = aggregates::Aggregates::default();
+        Ok(Arc::new(Self { stores, topics, cuts, copying: Arc::default(), plugins, clock, aggregates }))
     }
 
     pub fn default_store(&self) -> &Store {

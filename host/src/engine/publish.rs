@@ -29,9 +29,8 @@ impl Engine {
     /// Publishes events of one store, all or none, in this order. Nothing was written when this fails, except for
     /// `AppendError::Unknown`. A request that came before is neither validated nor appended again.
     pub async fn publish(&self, mut batch: Batch) -> Result<Publication, EngineError> {
-        let topics = self.topics_of(&batch.events)?;
+        let topics = self.topics_of_batch(&batch)?;
         let Some(first) = topics.first() else { return Ok(Publication::default()) };
-        self.check_conditions(&batch.conditions, first)?;
         let log = &*first.store.log;
         let appended = match replay(log, batch.key).await? {
             Some(appended) => appended,
@@ -40,13 +39,23 @@ impl Engine {
                 log.append(batch).await?
             }
         };
-        let published = |(topic, place): (&Arc<Topic>, &Place)| Published {
-            id: EventId { topic: topic.name.clone(), sequence: place.sequence },
-            position: place.position,
-            version: place.version,
-        };
-        let events = topics.iter().zip(&appended.places).map(published).collect();
-        Ok(Publication { events, replayed: appended.replayed })
+        Ok(publication(&topics, &appended))
+    }
+
+    /// Appends events that were validated.
+    pub(super) async fn append_valid(&self, topics: &[Arc<Topic>], batch: Batch) -> Result<Publication, EngineError> {
+        let Some(first) = topics.first() else { return Ok(Publication::default()) };
+        let appended = first.store.log.append(batch).await?;
+        Ok(publication(topics, &appended))
+    }
+
+    /// The topic of each event. All of them, and those of the conditions, must exist and share a store.
+    pub(super) fn topics_of_batch(&self, batch: &Batch) -> Result<SmallVec<[Arc<Topic>; 1]>, EngineError> {
+        let topics = self.topics_of(&batch.events)?;
+        if let Some(first) = topics.first() {
+            self.check_conditions(&batch.conditions, first)?;
+        }
+        Ok(topics)
     }
 
     /// A condition is checked where the events go, so its stream must be there too.
@@ -76,6 +85,16 @@ impl Engine {
     }
 }
 
+fn publication(topics: &[Arc<Topic>], appended: &Appended) -> Publication {
+    let published = |(topic, place): (&Arc<Topic>, &Place)| Published {
+        id: EventId { topic: topic.name.clone(), sequence: place.sequence },
+        position: place.position,
+        version: place.version,
+    };
+    let events = topics.iter().zip(&appended.places).map(published).collect();
+    Publication { events, replayed: appended.replayed }
+}
+
 fn share_store(first: &Topic, other: &Topic) -> Result<(), EngineError> {
     if first.store.adapter == other.store.adapter {
         return Ok(());
@@ -89,7 +108,7 @@ fn share_store(first: &Topic, other: &Topic) -> Result<(), EngineError> {
 }
 
 /// The places of a request that was appended before: it may not be valid any more, and need not be.
-async fn replay(log: &dyn EventLog, key: Option<IdempotencyKey>) -> Result<Option<Appended>, EngineError> {
+pub(super) async fn replay(log: &dyn EventLog, key: Option<IdempotencyKey>) -> Result<Option<Appended>, EngineError> {
     let Some(key) = key else { return Ok(None) };
     match log.recall(&key.key).await? {
         Some(Recalled { request, places }) if request == key.request => Ok(Some(Appended { places, replayed: true })),

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::sync::{Mutex, watch};
 
+use super::aggregates::STATE_TYPE;
 use super::{Engine, EngineError, Retention};
-use crate::model::{TopicName, limits};
+use crate::model::{PluginName, TopicName, limits};
 use crate::plugin::TopicSetting;
 use crate::storage::{Change, Expect, Store};
 
@@ -26,6 +27,15 @@ pub struct Topic {
     pub setting: Option<Arc<TopicSetting>>,
     /// Which events are deleted when; `None` keeps all.
     pub retention: Option<Retention>,
+    /// The plugin that decides for it, if the topic names one; a side-car may name the topic instead.
+    pub decider: Option<PluginName>,
+    /// A JSON Schema that every state must satisfy which a command makes.
+    pub state_schema: Option<Box<RawValue>>,
+    /// What the schema plugin is configured with for states, under a topic name of their own, so that what it says of events
+    /// stays as it was; present exactly when `state_schema` is.
+    pub state_setting: Option<Arc<TopicSetting>>,
+    /// Counts the changes of `state_schema`, also those that took it away.
+    state_revision: u64,
     pub created_ms: u64,
 }
 
@@ -38,6 +48,13 @@ struct Stored {
     revision: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     retention: Option<Retention>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    decider: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state_schema: Option<Box<RawValue>>,
+    /// Counts the changes of `state_schema`.
+    #[serde(default)]
+    state_revision: u64,
     created_ms: u64,
 }
 
@@ -48,6 +65,9 @@ pub struct NewTopic<'a> {
     /// A JSON array; without it the topic is open.
     pub schemas: Option<Box<RawValue>>,
     pub retention: Option<Retention>,
+    pub decider: Option<PluginName>,
+    /// A JSON object.
+    pub state_schema: Option<Box<RawValue>>,
 }
 
 /// What is changed of a topic; `None` stays as it is.
@@ -55,6 +75,8 @@ pub struct NewTopic<'a> {
 pub struct TopicChange {
     pub schemas: Option<Box<RawValue>>,
     pub retention: Option<Option<Retention>>,
+    pub decider: Option<Option<PluginName>>,
+    pub state_schema: Option<Option<Box<RawValue>>>,
 }
 
 /// One entry of a schema list, as far as the engine looks at it. The rest is the schema plugin's business.
@@ -90,7 +112,7 @@ impl Topics {
         }
         if let Some(store) = stores.first() {
             let name = TopicName::default_topic();
-            map.entry(name.clone()).or_insert_with(|| Arc::new(Topic::new(name, store.clone(), None, 0, None, now_ms)));
+            map.entry(name.clone()).or_insert_with(|| Arc::new(Topic::open(name, store.clone(), now_ms)));
         }
         Ok(Self { map: RwLock::new(map), changing: Mutex::new(()), changes: watch::Sender::new(0) })
     }
@@ -109,6 +131,9 @@ impl Topics {
             schemas: topic.schemas.clone(),
             revision: topic.setting.as_ref().map_or(0, |setting| setting.revision),
             retention: topic.retention,
+            decider: topic.decider.as_ref().map(ToString::to_string),
+            state_schema: topic.state_schema.clone(),
+            state_revision: topic.state_revision,
             created_ms: topic.created_ms,
         };
         let value = serde_json::to_vec(&stored).map_err(|error| corrupt(topic.name.as_str(), &error))?;
@@ -123,24 +148,46 @@ impl Topics {
 }
 
 impl Topic {
-    fn new(
-        name: TopicName,
-        store: Store,
-        schemas: Option<Box<RawValue>>,
-        revision: u64,
-        retention: Option<Retention>,
-        created_ms: u64,
-    ) -> Self {
+    /// A topic that takes any events.
+    fn open(name: TopicName, store: Store, created_ms: u64) -> Self {
+        let (schemas, setting, retention, decider) = (None, None, None, None);
+        let (state_schema, state_setting, state_revision) = (None, None, 0);
+        Self {
+            name,
+            store,
+            schemas,
+            setting,
+            retention,
+            decider,
+            state_schema,
+            state_setting,
+            state_revision,
+            created_ms,
+        }
+    }
+
+    fn with_schemas(self, schemas: Option<Box<RawValue>>, revision: u64) -> Self {
         let setting = schemas.as_ref().map(|schemas| {
             let config_json = format!(r#"{{"schemas":{}}}"#, schemas.get()).into();
-            Arc::new(TopicSetting { topic: name.clone(), revision, config_json })
+            Arc::new(TopicSetting { topic: self.name.clone(), revision, config_json })
         });
-        Self { name, store, schemas, setting, retention, created_ms }
+        Self { schemas, setting, ..self }
+    }
+
+    fn with_state_schema(self, schema: Option<Box<RawValue>>, revision: u64) -> Self {
+        let state_setting = schema.as_deref().map(|schema| {
+            let config_json = format!(r#"{{"schemas":[{}]}}"#, named(schema)).into();
+            Arc::new(TopicSetting { topic: self.name.of_states(), revision, config_json })
+        });
+        Self { state_schema: schema, state_setting, state_revision: revision, ..self }
     }
 
     fn from_stored(stored: Stored, store: Store) -> Result<Self, EngineError> {
         let name = TopicName::parse(&stored.name)?;
-        Ok(Self::new(name, store, stored.schemas, stored.revision, stored.retention, stored.created_ms))
+        let decider = stored.decider.as_deref().map(PluginName::parse).transpose()?;
+        let topic = Self { retention: stored.retention, decider, ..Self::open(name, store, stored.created_ms) };
+        let topic = topic.with_schemas(stored.schemas, stored.revision);
+        Ok(topic.with_state_schema(stored.state_schema, stored.state_revision))
     }
 
     pub fn sequence(&self) -> u64 {
@@ -172,7 +219,7 @@ impl Engine {
 
     /// Makes a topic.
     pub async fn create_topic(&self, name: TopicName, new: NewTopic<'_>) -> Result<Arc<Topic>, EngineError> {
-        let NewTopic { adapter, schemas, retention } = new;
+        let NewTopic { adapter, schemas, retention, decider, state_schema } = new;
         let store = self.store(adapter)?.clone();
         let _changing = self.topics.changing.lock().await;
         if self.topics.get(&name).is_some() {
@@ -181,8 +228,11 @@ impl Engine {
         if self.topics.read().len() >= limits::TOPICS_MAX {
             return Err(EngineError::TopicsFull { limit: limits::TOPICS_MAX });
         }
-        let topic = Topic::new(name.clone(), store, schemas, 1, retention, (self.clock)());
+        let topic = Topic { retention, decider, ..Topic::open(name.clone(), store, (self.clock)()) };
+        let topic = topic.with_schemas(schemas, 1).with_state_schema(state_schema, 1);
+        topic.decider.as_ref().map_or(Ok(()), |decider| self.check_decider(decider))?;
         self.check_setting(&topic).await?;
+        self.check_state_setting(&topic).await?;
         self.topics.store(topic, Expect::Absent).await?;
         self.topic(&name)
     }
@@ -199,9 +249,16 @@ impl Engine {
                 return Err(EngineError::SchemasRemoved(missing));
             }
             let revision = old.setting.as_ref().map_or(1, |setting| setting.revision + 1);
-            let Topic { name, store, retention, created_ms, .. } = topic;
-            topic = Topic::new(name, store, Some(schemas), revision, retention, created_ms);
+            topic = topic.with_schemas(Some(schemas), revision);
             self.check_setting(&topic).await?;
+        }
+        if let Some(schema) = change.state_schema {
+            topic = topic.with_state_schema(schema, old.state_revision + 1);
+            self.check_state_setting(&topic).await?;
+        }
+        if let Some(decider) = change.decider {
+            decider.as_ref().map_or(Ok(()), |decider| self.check_decider(decider))?;
+            topic.decider = decider;
         }
         self.topics.store(topic, Expect::Any).await?;
         self.topic(name)
@@ -214,6 +271,14 @@ impl Engine {
             known: self.stores.iter().map(|store| store.adapter).collect(),
         })
     }
+}
+
+/// A schema of states as an entry of a list of schemas. A member of the client's of that name does not count: the last one does.
+fn named(schema: &RawValue) -> String {
+    let text = schema.get().trim();
+    let members = text.strip_suffix('}').unwrap_or(text).trim_end();
+    let comma = if members.ends_with('{') { "" } else { "," };
+    format!(r#"{members}{comma}"eventType":"{STATE_TYPE}"}}"#)
 }
 
 fn event_types(schemas: &RawValue) -> Vec<String> {

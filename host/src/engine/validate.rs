@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use super::{Engine, EngineError, Topic};
 use crate::model::NewEvent;
-use crate::plugin::{OnTrap, TopicSetting, Validator, Verdict};
+use crate::plugin::{OnTrap, Refusal, TopicSetting, Validator, Verdict};
 
 /// The plugin that enforces topics' schemas, by the name of its file.
 pub const SCHEMA_PLUGIN: &str = "schema";
@@ -51,6 +51,22 @@ impl Engine {
             validator.configure(setting).await?.map_err(EngineError::SchemasRefused)?;
         }
         Ok(())
+    }
+}
+
+impl Engine {
+    /// Asks the schema plugin whether it can work with the schema of a topic's states. No other validator sees states.
+    pub(super) async fn check_state_setting(&self, topic: &Topic) -> Result<(), EngineError> {
+        let Some(setting) = &topic.state_setting else { return Ok(()) };
+        let missing = EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN };
+        let schema = self.plugins.validator(SCHEMA_PLUGIN).ok_or(missing)?;
+        schema.configure(setting).await?.map_err(|refusals| {
+            let of_states = |refusal: Refusal| {
+                let message = format!("stateSchema: {}", refusal.message);
+                Refusal { message, pointer: Some("/stateSchema".to_owned()), ..refusal }
+            };
+            EngineError::SchemasRefused(refusals.into_iter().map(of_states).collect())
+        })
     }
 }
 

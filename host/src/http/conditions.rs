@@ -103,8 +103,7 @@ impl QueryBody<'_> {
 
 /// `If-Match: "n"` (or `*`: the stream exists) and `If-None-Match: *` (it has no event), on the one stream of a request.
 pub fn preconditions(headers: &HeaderMap, events: &[NewEvent]) -> Result<Vec<Condition>, Problem> {
-    let wanted = [expected(headers, &header::IF_MATCH)?, expected(headers, &header::IF_NONE_MATCH)?];
-    let wanted: Vec<Expected> = wanted.into_iter().flatten().collect();
+    let wanted = expectations(headers)?;
     if wanted.is_empty() {
         return Ok(Vec::new());
     }
@@ -115,6 +114,12 @@ pub fn preconditions(headers: &HeaderMap, events: &[NewEvent]) -> Result<Vec<Con
     })?;
     let condition = |expected| Condition::Stream { topic: topic.clone(), stream: stream.clone(), expected };
     Ok(wanted.into_iter().map(condition).collect())
+}
+
+/// The same on a request whose path names the stream.
+pub fn expectations(headers: &HeaderMap) -> Result<Vec<Expected>, Problem> {
+    let wanted = [expected(headers, &header::IF_MATCH)?, expected(headers, &header::IF_NONE_MATCH)?];
+    Ok(wanted.into_iter().flatten().collect())
 }
 
 fn expected(headers: &HeaderMap, name: &HeaderName) -> Result<Option<Expected>, Problem> {

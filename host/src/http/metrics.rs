@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::openapi::OPERATIONS;
+use crate::engine::{CommandCounts, OUTCOMES};
 use crate::plugin::{LATENCY_BOUNDS_US, Metric, PluginMetric, PluginStatus, Serving};
 
 const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -21,7 +22,8 @@ const TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 )]
 pub async fn get_metrics(State(app): State<App>) -> Response {
     let plugins = app.engine.plugins();
-    let text = text(&plugins.list(), &plugins.metrics());
+    let mut text = text(&plugins.list(), &plugins.metrics());
+    commands(&mut text, &app.engine.command_counts());
     ([(header::CONTENT_TYPE, TEXT)], text).into_response()
 }
 
@@ -86,6 +88,20 @@ fn text(plugins: &[PluginStatus], own: &[PluginMetric]) -> String {
         let _ = writeln!(out, "{family}{{plugin=\"{plugin}\",version=\"{version}\",name=\"{name}\"}} {value}");
     }
     out
+}
+
+fn commands(out: &mut String, counts: &CommandCounts) {
+    head(out, "weir_commands_total", "counter", "Commands, by how they ended.");
+    for (outcome, count) in OUTCOMES.iter().zip(counts.outcomes) {
+        let _ = writeln!(out, "weir_commands_total{{outcome=\"{outcome}\"}} {count}");
+    }
+    let (retries, snapshots, cached) = (counts.retries, counts.snapshots, counts.cached);
+    head(out, "weir_command_retries_total", "counter", "Commands decided again, as others wrote to their stream.");
+    let _ = writeln!(out, "weir_command_retries_total {retries}");
+    head(out, "weir_snapshots_total", "counter", "Snapshots of states that were written.");
+    let _ = writeln!(out, "weir_snapshots_total {snapshots}");
+    head(out, "weir_aggregates_cached", "gauge", "Aggregates at hand.");
+    let _ = writeln!(out, "weir_aggregates_cached {cached}");
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

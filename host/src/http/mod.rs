@@ -2,6 +2,7 @@
 //! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
 
 mod accept;
+mod aggregates;
 mod append;
 mod asyncapi;
 mod backup;
@@ -11,6 +12,7 @@ mod cloud_events;
 mod conditions;
 mod connection;
 mod consumers;
+mod documents;
 mod event_body;
 mod event_json;
 mod event_stream;
@@ -127,6 +129,21 @@ fn events() -> OpenApiRouter<App> {
         .routes(routes!(read::get_stream, append::post_stream))
         .routes(routes!(append::post_stream_version))
         .routes(routes!(backup::post_backup))
+        .merge(commands())
+}
+
+/// Commands record events, and so have their key in the same commit.
+fn commands() -> OpenApiRouter<App> {
+    OpenApiRouter::default()
+        .routes(routes!(aggregates::post_command))
+        .routes(routes!(documents::post_new_aggregate))
+        .routes(routes!(
+            aggregates::get_aggregate,
+            documents::post_aggregate,
+            documents::put_aggregate,
+            documents::patch_aggregate,
+            documents::delete_aggregate
+        ))
 }
 
 /// What writes no events, and so has another way of being done once.

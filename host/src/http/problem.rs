@@ -5,7 +5,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value, json};
 
 use crate::delivery::ConsumerError;
-use crate::engine::EngineError;
+use crate::engine::{EngineError, Refused};
 use crate::model::{Condition, Conflict, EventType, Expected, NameError, Tag};
 use crate::plugin::{PluginError, PluginId, Refusal};
 use crate::storage::{AppendError, RecordsError};
@@ -72,6 +72,12 @@ impl Problem {
     /// The same problem, with the status that a route of its own prescribes.
     pub fn with_status(mut self, status: StatusCode) -> Self {
         self.status = status;
+        self
+    }
+
+    /// The same problem, with the code that a route of its own prescribes.
+    pub fn with_code(mut self, code: &'static str) -> Self {
+        self.code = code;
         self
     }
 
@@ -151,6 +157,40 @@ impl From<EngineError> for Problem {
                     Problem::unavailable("PLUGIN_FAILED", detail, 1).with("plugin", plugin_json(&refused.plugin));
                 problem.with("errors", errors(&[refused.refusal], None))
             }
+            EngineError::NoDecider(_) => Problem::bad_request("NO_DECIDER", detail),
+            EngineError::DeciderMissing { plugin, .. } => {
+                Problem::unavailable("DECIDER_UNAVAILABLE", detail, 1).with("plugin", plugin.into())
+            }
+            EngineError::DeciderWrong { plugin, .. } => {
+                Problem::bad_request("INVALID_DECIDER", detail).with("plugin", plugin.as_str().into())
+            }
+            EngineError::CommandUnknown { plugin, .. } => {
+                Problem::not_found("COMMAND_UNKNOWN", detail).with("plugin", plugin.into())
+            }
+            EngineError::CommandRefused { plugin, why, refusals } => {
+                let code = match why {
+                    Refused::Invalid => "COMMAND_INVALID",
+                    Refused::Conflict | Refused::Guarded => "COMMAND_REFUSED",
+                };
+                let problem = Problem::new(StatusCode::UNPROCESSABLE_ENTITY, code, detail);
+                problem.with("errors", errors(&refusals, None)).with("plugin", plugin.into())
+            }
+            EngineError::StateRefused { refusals, .. } => {
+                Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "STATE_INVALID", detail)
+                    .with("errors", errors(&refusals, None))
+            }
+            EngineError::StateUnreadable { plugin, refusal, .. } => {
+                let problem = Problem::unavailable("PLUGIN_FAILED", detail, 1).with("plugin", plugin_json(&plugin));
+                problem.with("errors", errors(&[refusal], None))
+            }
+            EngineError::CommandLost { .. } => {
+                let mut problem = Problem::new(StatusCode::CONFLICT, "CONFLICT", detail);
+                problem.retryable = true;
+                problem
+            }
+            EngineError::CommandsWaiting { .. } => Problem::unavailable("BUSY", detail, 1),
+            EngineError::VersionUnknown { .. } => Problem::not_found("VERSION_NOT_FOUND", detail),
+            EngineError::HistoryDeleted { .. } => Problem::new(StatusCode::GONE, "HISTORY_DELETED", detail),
             EngineError::Plugin(error) => plugin_fault(&error),
             EngineError::Append(error) => append_error(error),
             EngineError::Records(RecordsError::Full { .. }) => disk_full(detail),

@@ -40,7 +40,7 @@ impl<S: Send + Sync> FromRequest<S> for Write {
 
 impl Write {
     /// What the request is about besides its body: a CloudEvent in binary mode is mostly in the headers.
-    fn target(&self) -> String {
+    pub fn target(&self) -> String {
         let Self { method, uri, body: Body(_, headers) } = self;
         let counts = |name: &str| name == "content-type" || name.starts_with("ce-");
         let mut lines: Vec<String> = headers

@@ -18,8 +18,8 @@ use super::openapi::{TOPICS, answers, params, schemas};
 use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
-use crate::engine::{EngineError, NewTopic, Retention, Topic, TopicChange};
-use crate::model::{TopicName, hex, limits};
+use crate::engine::{Engine, EngineError, NewTopic, Retention, Topic, TopicChange};
+use crate::model::{PluginName, TopicName, hex, limits};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,6 +28,9 @@ struct CreateBody {
     schemas: Option<Box<RawValue>>,
     adapter: Option<String>,
     retention: Option<Object<Retention>>,
+    decider: Option<String>,
+    #[serde(rename = "stateSchema")]
+    state_schema: Option<Box<RawValue>>,
 }
 
 #[derive(Deserialize)]
@@ -37,10 +40,16 @@ struct UpdateBody {
     /// `null` keeps everything from now on.
     #[serde(default, deserialize_with = "given")]
     retention: Option<Option<Object<Retention>>>,
+    /// `null` takes the decider away.
+    #[serde(default, deserialize_with = "given")]
+    decider: Option<Option<String>>,
+    /// `null` lets states be anything.
+    #[serde(default, deserialize_with = "given", rename = "stateSchema")]
+    state_schema: Option<Option<Box<RawValue>>>,
 }
 
 /// Tells a member that is `null` from one that is absent.
-fn given<'de, D: Deserializer<'de>>(member: D) -> Result<Option<Option<Object<Retention>>>, D::Error> {
+fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(member: D) -> Result<Option<Option<T>>, D::Error> {
     Option::deserialize(member).map(Some)
 }
 
@@ -60,12 +69,18 @@ pub struct TopicJson {
     adapter: &'static str,
     #[schema(value_type = Option<schemas::Retention>)]
     retention: Option<Retention>,
+    /// The plugin that decides on commands, whether the topic names it or the plugin's side-car names the topic.
+    #[schema(value_type = Option<schemas::PluginName>)]
+    decider: Option<String>,
+    /// What every state that a command makes must be.
+    #[schema(value_type = Option<schemas::StateSchema>)]
+    state_schema: Option<Box<RawValue>>,
     #[schema(value_type = schemas::Timestamp)]
     created_at: String,
 }
 
-impl From<&Topic> for TopicJson {
-    fn from(topic: &Topic) -> Self {
+impl TopicJson {
+    fn of(engine: &Engine, topic: &Topic) -> Self {
         Self {
             name: topic.name.to_string(),
             sequence: topic.sequence(),
@@ -73,6 +88,8 @@ impl From<&Topic> for TopicJson {
             open: topic.schemas.is_none(),
             adapter: topic.store.adapter,
             retention: topic.retention,
+            decider: engine.decider_name(topic),
+            state_schema: topic.state_schema.clone(),
             created_at: timestamp(topic.created_ms),
         }
     }
@@ -103,12 +120,16 @@ fn shape(detail: String) -> Problem {
     responses(answers::TopicMade, Refused<(Once, OfBody, Shape, Named, Schemas, Creating)>)
 )]
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let Object(CreateBody { name, schemas, adapter, retention }) = body.json(shape)?;
+    let Object(CreateBody { name, schemas, adapter, retention, decider, state_schema }) = body.json(shape)?;
     let retention = check_retention(retention)?;
+    let decider = decider.as_deref().map(PluginName::parse).transpose()?;
+    let state_schema = state_schema.map(check_state_schema).transpose()?;
     let schemas = schemas.map(check_list).transpose()?;
-    let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some()) else { return Err(invalid(REQUIRED)) };
+    let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some() || decider.is_some()) else {
+        return Err(invalid(REQUIRED));
+    };
     let name = TopicName::parse(&name)?;
-    let new = NewTopic { adapter: adapter.as_deref(), schemas, retention };
+    let new = NewTopic { adapter: adapter.as_deref(), schemas, retention, decider, state_schema };
     let topic = app.engine.create_topic(name, new).await.map_err(|error| match error {
         EngineError::TopicExists(_) if adapter.is_some() => Problem::from(error).with_status(StatusCode::CONFLICT),
         error => error.into(),
@@ -139,6 +160,17 @@ fn check_list(schemas: Box<RawValue>) -> Result<Box<RawValue>, Problem> {
     Ok(schemas)
 }
 
+/// An object of bounded size; what it says is the schema plugin's business.
+fn check_state_schema(schema: Box<RawValue>) -> Result<Box<RawValue>, Problem> {
+    if !schema.get().starts_with('{') {
+        return Err(invalid("stateSchema must be a JSON Schema, an object"));
+    }
+    if schema.get().len() > limits::STATE_SCHEMA_BYTES_MAX {
+        return Err(invalid(format!("stateSchema has at most {} bytes", limits::STATE_SCHEMA_BYTES_MAX)));
+    }
+    Ok(schema)
+}
+
 /// All topics by name.
 #[utoipa::path(
     get,
@@ -158,7 +190,7 @@ pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Re
     }
     let topics = app.engine.topics();
     if details {
-        let topics: Vec<TopicJson> = topics.iter().map(|topic| TopicJson::from(&**topic)).collect();
+        let topics: Vec<TopicJson> = topics.iter().map(|topic| TopicJson::of(&app.engine, topic)).collect();
         return Ok(Json(json!({ "topics": topics })).into_response());
     }
     let names: Vec<&str> = topics.iter().map(|topic| topic.name.as_str()).collect();
@@ -175,7 +207,7 @@ pub async fn get_topics(State(app): State<App>, RawQuery(query): RawQuery) -> Re
 )]
 pub async fn get_topic(State(app): State<App>, Path(name): Path<String>) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&name)?)?;
-    Ok(Json(TopicJson::from(&*topic)).into_response())
+    Ok(Json(TopicJson::of(&app.engine, &topic)).into_response())
 }
 
 /// Where the topic ends, and the hash that covers all its events.
@@ -209,13 +241,19 @@ pub async fn get_topic_head(State(app): State<App>, Path(name): Path<String>) ->
 pub async fn put_topic(State(app): State<App>, Path(name): Path<String>, body: Body) -> Result<Response, Problem> {
     let name = TopicName::parse(&name)?;
     let required = "Invalid request body. Required: schemas array";
-    let Object(UpdateBody { schemas, retention }) = body.json(|detail| invalid(format!("{required} ({detail})")))?;
-    if schemas.is_none() && retention.is_none() {
-        return Err(invalid(required));
-    }
+    let Object(UpdateBody { schemas, retention, decider, state_schema }) =
+        body.json(|detail| invalid(format!("{required} ({detail})")))?;
+    let given = [
+        ("schemas", schemas.is_some()),
+        ("retention", retention.is_some()),
+        ("decider", decider.is_some()),
+        ("stateSchema", state_schema.is_some()),
+    ];
+    let Some((what, _)) = given.into_iter().find(|(_, given)| *given) else { return Err(invalid(required)) };
     let retention = retention.map(check_retention).transpose()?;
     let schemas = schemas.map(check_list).transpose()?;
-    let what = if schemas.is_some() { "schemas" } else { "retention" };
-    app.engine.change_topic(&name, TopicChange { schemas, retention }).await?;
+    let decider = decider.map(|name| name.as_deref().map(PluginName::parse).transpose()).transpose()?;
+    let state_schema = state_schema.map(|schema| schema.map(check_state_schema).transpose()).transpose()?;
+    app.engine.change_topic(&name, TopicChange { schemas, retention, decider, state_schema }).await?;
     Ok(Json(json!({ "message": format!("Topic '{name}' {what} updated successfully") })).into_response())
 }

@@ -19,6 +19,11 @@ pub fn keep(headers: &HeaderMap, events: &mut [NewEvent]) {
     }
 }
 
+/// What a command knows of the trace that it belongs to.
+pub fn of(headers: &HeaderMap) -> Metadata {
+    trace(headers).unwrap_or_default()
+}
+
 fn has_room(metadata: &Metadata, trace: &Metadata) -> bool {
     let all = || metadata.iter().chain(trace);
     let bytes: usize = all().map(|(key, value)| key.len() + value.len()).sum();

@@ -78,6 +78,22 @@ pub const PAGE_BYTES_MAX: usize = 1 << 20;
 /// Events that a filtered read looks at before it hands up a page, even an empty one.
 pub const PAGE_SCANNED_MAX: usize = 20_000;
 
+/// Aggregates whose states are kept at hand, and the bytes of those states; who is not among them is made again from a
+/// snapshot and the events after it. In use they may be a few more.
+pub const AGGREGATES_CACHED: usize = 32_768;
+pub const AGGREGATES_CACHED_BYTES: usize = 64 << 20;
+/// Commands that may wait for their turn at one aggregate.
+pub const AGGREGATE_COMMANDS_WAITING: usize = 1_024;
+/// How often a command is decided again when somebody else wrote to its stream meanwhile.
+pub const COMMAND_RETRIES_MAX: usize = 16;
+/// Events of a stream after which its state is kept as a snapshot, bytes of the largest state that is, and snapshots that are
+/// written at a time.
+pub const SNAPSHOT_EVERY: u64 = 256;
+pub const SNAPSHOT_BYTES_MAX: usize = 1 << 20;
+pub const SNAPSHOTS_WRITING_MAX: usize = 64;
+/// Bytes of a topic's `stateSchema`.
+pub const STATE_SCHEMA_BYTES_MAX: usize = 256 << 10;
+
 /// Followers of one server, requests that wait for events (`wait=`) included.
 pub const FOLLOWERS_MAX: usize = 50_000;
 /// Events and payload bytes that a follower takes at once from the log: what a slow one holds up in memory.

@@ -14,6 +14,6 @@ pub use condition::{Condition, Conflict, Expected, IdempotencyKey};
 pub use event::{
     Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
 };
-pub use names::{EventType, NameError, PluginName, StreamName, Tag, TopicName};
+pub use names::{CommandName, EventType, NameError, PluginName, StreamName, Tag, TopicName};
 pub use read::{Direction, Filter, Form, Page, Read, Scope};
 pub use text::{hex, one_line};

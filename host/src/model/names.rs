@@ -103,6 +103,10 @@ name!(
     EventType, "event type", plain, PLAIN
 );
 name!(
+    /// What a command asks for.
+    CommandName, "command", plain, PLAIN
+);
+name!(
     /// The stem of a component's file name in the plugin directory.
     PluginName, "plugin", plain, PLAIN
 );
@@ -115,6 +119,11 @@ impl TopicName {
     /// The topic without schemas that always exists and that `/streams/…` means.
     pub fn default_topic() -> Self {
         Self(CompactString::const_new("default"))
+    }
+
+    /// The name under which validators know the states of this topic's aggregates. No client can say it.
+    pub(crate) fn of_states(&self) -> Self {
+        Self(compact_str::format_compact!("{}$state", self.0))
     }
 }
 
@@ -130,6 +139,12 @@ mod tests {
             let error = TopicName::parse(bad).expect_err(bad);
             assert!(error.to_string().starts_with("topic '"), "{error}");
         }
+    }
+
+    #[test]
+    fn the_name_for_states_is_no_topics_name() {
+        let name = TopicName::parse("orders").expect("a name").of_states();
+        assert!(name.as_str() == "orders$state" && TopicName::parse(name.as_str()).is_err());
     }
 
     #[test]

@@ -10,11 +10,19 @@ use super::reporter::clean;
 use super::words::{Command, Rejection};
 use super::{Fault, PluginError, PluginId, Refusal, lower};
 use crate::model::limits::BATCH_EVENTS_MAX;
-use crate::model::{Event, NewEvent, Payload};
+use crate::model::{Event, NewEvent, Payload, TopicName};
 
 /// One generation of a decider.
 pub struct Decider {
     pub(super) generation: Arc<Generation>,
+}
+
+/// Which decider a side-car binds to a topic.
+pub enum Bound {
+    Serving(Arc<Decider>),
+    /// One that is not active: its name.
+    Away(String),
+    Nobody,
 }
 
 impl Decider {
@@ -24,6 +32,11 @@ impl Decider {
 
     pub fn id(&self) -> &PluginId {
         &self.generation.id
+    }
+
+    /// Whether its side-car says that it decides for a topic.
+    pub(super) fn is_bound_to(&self, topic: &TopicName) -> bool {
+        self.generation.topics.as_ref().is_some_and(|topics| topics.is_match(topic.as_str()))
     }
 
     /// A new number makes what was folded before worthless: states are built again from the events.

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use globset::GlobSet;
 use sha2::{Digest, Sha256};
 use tracing::{Instrument, Level};
 
@@ -18,6 +19,8 @@ pub(super) struct Generation {
     pub manifest: Manifest,
     pub grant: HttpGrant,
     pub append: AppendGrant,
+    /// Topics that a decider's side-car binds to it.
+    pub topics: Option<GlobSet>,
     pub on_trap: OnTrap,
     pub consistency: Consistency,
     pub probation_ms: u64,

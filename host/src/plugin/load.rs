@@ -131,7 +131,8 @@ impl Loader {
         source: &'static str,
     ) -> Result<Arc<Generation>, LoadError> {
         let kind = linked.kind;
-        let (on_trap, consistency) = (sidecar.on_trap(kind)?, sidecar.consistency(kind)?);
+        let (on_trap, consistency, topics) =
+            (sidecar.on_trap(kind)?, sidecar.consistency(kind)?, sidecar.topics(kind)?);
         let linked = Arc::new(linked);
         let bounds = Bounds::of(kind, &sidecar.limits);
         let id = PluginId { name, version: String::new(), digest };
@@ -165,7 +166,19 @@ impl Loader {
         let pool = Pool::new(Blueprint { linked, bounds, reporter, stats, breaker, http, config_json });
         pool.warm(1).await.map_err(start_error)?;
         let probation_ms = sidecar.reload.probation_ms;
-        Ok(Arc::new(Generation { id, kind, manifest, grant, append, on_trap, consistency, probation_ms, pool, source }))
+        Ok(Arc::new(Generation {
+            id,
+            kind,
+            manifest,
+            grant,
+            append,
+            topics,
+            on_trap,
+            consistency,
+            probation_ms,
+            pool,
+            source,
+        }))
     }
 }
 

@@ -138,6 +138,10 @@ pub(super) fn globs(patterns: &[String]) -> Result<Option<GlobSet>, LoadError> {
     if patterns.is_empty() || patterns.iter().any(|pattern| pattern == "*") {
         return Ok(None);
     }
+    glob_set(patterns).map(Some)
+}
+
+pub(super) fn glob_set(patterns: &[String]) -> Result<GlobSet, LoadError> {
     if patterns.len() > MANIFEST_ENTRIES_MAX {
         return Err(LoadError::Manifest(format!("more than {MANIFEST_ENTRIES_MAX} globs in one list")));
     }
@@ -147,5 +151,5 @@ pub(super) fn globs(patterns: &[String]) -> Result<Option<GlobSet>, LoadError> {
             |error: globset::Error| LoadError::Manifest(clean(&format!("'{pattern}' is no glob: {}", error.kind())));
         set.add(GlobBuilder::new(pattern).literal_separator(false).build().map_err(bad)?);
     }
-    set.build().map(Some).map_err(|error| LoadError::Manifest(clean(&error.to_string())))
+    set.build().map_err(|error| LoadError::Manifest(clean(&error.to_string())))
 }

@@ -51,7 +51,7 @@ mod workshop;
 pub use actions::ActionError;
 pub use archive::Kept;
 pub use config::{Embedded, PluginsConfig, PluginsError};
-pub use decider::Decider;
+pub use decider::{Bound, Decider};
 pub use load_error::LoadError;
 pub use plugins::{PluginMetric, Plugins};
 pub use process_manager::{ProcessManager, Reaction};

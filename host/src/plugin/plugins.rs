@@ -17,9 +17,10 @@ use super::secrets::Secrets;
 use super::slot::{Role, Slot};
 use super::workbench::EmptyStage;
 use super::{
-    Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager, Projection,
-    Rehearsal, Sink, Upcaster, Validator,
+    Bound, Decider, HttpClient, Metric, PluginId, PluginStatus, PluginsConfig, PluginsError, ProcessManager,
+    Projection, Rehearsal, Sink, Upcaster, Validator,
 };
+use crate::model::TopicName;
 
 /// Cheap to clone; all clones are the same plugins.
 #[derive(Clone)]
@@ -49,6 +50,8 @@ pub(super) struct Room {
 struct Snapshot {
     validators: Arc<[Arc<Validator>]>,
     upcasters: Arc<[Arc<Upcaster>]>,
+    /// Those whose side-cars bind topics to them.
+    binding: Arc<[Arc<Decider>]>,
     /// Everything, by name.
     roles: Arc<HashMap<String, Role>>,
 }
@@ -114,6 +117,21 @@ impl Plugins {
 
     pub fn decider(&self, name: &str) -> Option<Arc<Decider>> {
         one(self, name, |role| if let Role::Decider(it) = role { Some(it) } else { None })
+    }
+
+    /// The decider whose side-car names a topic; the first by name, if there are several.
+    pub fn decider_of(&self, topic: &TopicName) -> Bound {
+        let serving = self.room.serving(|serving| serving.binding.iter().find(|it| it.is_bound_to(topic)).cloned());
+        if let Some(decider) = serving {
+            return Bound::Serving(decider);
+        }
+        // Only one that is paused is known and does not serve.
+        let away = |slot: &Slot| match &slot.serving.as_ref()?.role {
+            Role::Decider(decider) => decider.is_bound_to(topic).then_some(()),
+            _ => None,
+        };
+        let away = lock(&self.room.slots).iter().find_map(|(name, slot)| away(slot).map(|()| name.clone()));
+        away.map_or(Bound::Nobody, Bound::Away)
     }
 
     pub fn projection(&self, name: &str) -> Option<Arc<Projection>> {
@@ -226,17 +244,19 @@ impl Room {
     pub fn change<T>(&self, change: impl FnOnce(&mut BTreeMap<String, Slot>) -> T) -> T {
         let mut slots = lock(&self.slots);
         let done = change(&mut slots);
-        let (mut validators, mut upcasters, mut roles) = (Vec::new(), Vec::new(), HashMap::new());
+        let (mut validators, mut upcasters, mut binding, mut roles) = (vec![], vec![], vec![], HashMap::new());
         for (name, slot) in slots.iter() {
             let Some(active) = slot.open() else { continue };
             match &active.role {
                 Role::Validator(validator) => validators.push(validator.clone()),
                 Role::Upcaster(upcaster) => upcasters.push(upcaster.clone()),
+                Role::Decider(decider) if decider.generation.topics.is_some() => binding.push(decider.clone()),
                 Role::Decider(_) | Role::Projection(_) | Role::ProcessManager(_) | Role::Sink(_) => {}
             }
             roles.insert(name.clone(), active.role.clone());
         }
-        let snapshot = Snapshot { validators: validators.into(), upcasters: upcasters.into(), roles: Arc::new(roles) };
+        let (validators, upcasters, binding) = (validators.into(), upcasters.into(), binding.into());
+        let snapshot = Snapshot { validators, upcasters, binding, roles: Arc::new(roles) };
         *self.serving.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = snapshot;
         let memories = slots.iter().map(|(name, slot)| (name.clone(), slot.memory.clone())).collect();
         let number = self.changed.fetch_add(1, Ordering::Relaxed) + 1;

@@ -2,9 +2,11 @@
 //!
 //! What the author says stands in `describe()` instead. No side-car means: enabled, default limits, no grants.
 
+use globset::GlobSet;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::manifest::glob_set;
 use super::{Kind, LoadError};
 use crate::model::{limits, one_line};
 
@@ -22,6 +24,8 @@ pub struct Sidecar {
     /// Projection: whether a publisher's answer waits for its view. Default: it does not.
     pub consistency: Consistency,
     pub grants: Grants,
+    /// Topics that a decider decides for, as globs, unless they name another one themselves. Default: none.
+    pub topics: Vec<String>,
     pub limits: PluginLimits,
     pub reload: Reload,
     pub faults: Faults,
@@ -162,6 +166,7 @@ impl Default for Sidecar {
             config: toml::Table::new(),
             consistency: Consistency::default(),
             grants: Grants::default(),
+            topics: Vec::new(),
             limits: PluginLimits::default(),
             reload: Reload::default(),
             faults: Faults::default(),
@@ -237,11 +242,24 @@ impl Sidecar {
     /// Whether a publisher waits; only for a projection there is something to wait for.
     pub(super) fn consistency(&self, kind: Kind) -> Result<Consistency, LoadError> {
         if self.consistency != Consistency::default() && kind != Kind::Projection {
-            return Err(LoadError::Sidecar(format!(
-                "consistency is for projections, this is a plugin of kind {kind:?}"
-            )));
+            return Err(LoadError::Sidecar(format!("consistency is for projections, and this is a {}", kind.word())));
         }
         Ok(self.consistency)
+    }
+
+    /// The topics that a decider is bound to. For any other kind they mean nothing, and somebody means something.
+    pub(super) fn topics(&self, kind: Kind) -> Result<Option<GlobSet>, LoadError> {
+        if self.topics.is_empty() {
+            return Ok(None);
+        }
+        if kind != Kind::Decider {
+            return Err(LoadError::Sidecar(format!("topics is for deciders, and this is a {}", kind.word())));
+        }
+        let bad = |error| match error {
+            LoadError::Manifest(why) => LoadError::Sidecar(format!("topics: {why}")),
+            other => other,
+        };
+        glob_set(&self.topics).map(Some).map_err(bad)
     }
 
     /// The digest that the operator pins, in lower-case hex.

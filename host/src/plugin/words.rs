@@ -224,6 +224,20 @@ pub enum Kind {
     Sink,
 }
 
+impl Kind {
+    /// As people say it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Validator => "validator",
+            Self::Upcaster => "upcaster",
+            Self::Decider => "decider",
+            Self::Projection => "projection",
+            Self::ProcessManager => "process manager",
+            Self::Sink => "sink",
+        }
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {

@@ -10,7 +10,10 @@ TOPICS = os.environ["WEIR_TOPICS"].split(",")
 SCHEMA_TOPIC = os.environ["WEIR_SCHEMA_TOPIC"]
 # Pausing the plugins that all others rely on would make every publish a 503, as it should be.
 SPARE_PLUGIN = os.environ["WEIR_PLUGIN"]
-NEEDED_PLUGINS = ["schema", "webhook"]
+NEEDED_PLUGINS = ["schema", "webhook", "counter"]
+# Who decides for TOPICS' "counters"; any other name is one that is not there, and so a 503, as it should be.
+DECIDER = "counter"
+COMMANDS = ["add", "sub", "dance"]
 # Which hosts may be called is the operator's word, and none but these are called from here.
 CALLBACKS = ["http://127.0.0.1:9/hook", "HTTP://127.0.0.1:9/?a=b#c", "http://[::1]:9"]
 
@@ -19,7 +22,9 @@ WISH = itertools.count()
 # What depends on what there is already, and schemas of topics, which have a schema of their own that is not repeated here.
 STATE = {
     "ADAPTER_UNKNOWN",
+    "INVALID_DECIDER",
     "INVALID_SCHEMA",
+    "NO_DECIDER",
     "SCHEMA_REMOVAL_NOT_ALLOWED",
     "SINK_UNKNOWN",
     "STORES_MIXED",
@@ -48,6 +53,9 @@ def before_load_schema(context, raw_schema):
         form["properties"]["callback"] = {"enum": CALLBACKS}
         form["properties"]["topics"].update(propertyNames=known, additionalProperties={"type": "null"})
     schemas["NewConsumer"]["anyOf"][0]["properties"]["sink"] = {"enum": ["webhook", None]}
+    for form in schemas["NewTopic"]["anyOf"] + schemas["TopicChange"]["anyOf"]:
+        own = form["properties"]["decider"]
+        form["properties"]["decider"] = {"enum": [DECIDER, None] if "anyOf" in own else [DECIDER]}
     change = schemas["TopicChange"]["anyOf"][0]["properties"]
     change["schemas"] = {"anyOf": [{"const": [{"eventType": "made", "type": "object"}]}, change["schemas"]]}
     schemas["CloudEvent"]["anyOf"][0]["properties"]["weirtopic"] = known
@@ -62,6 +70,8 @@ def before_load_schema(context, raw_schema):
                         parameter["schema"] = {"enum": [SCHEMA_TOPIC]}
                 elif place == ("path", "version"):
                     parameter["schema"] = {"anyOf": [{"const": 1}, parameter["schema"]]}
+                elif place == ("path", "name") and path.startswith("/aggregates/"):
+                    parameter["schema"] = {"anyOf": [{"enum": COMMANDS}, parameter["schema"]]}
                 elif place == ("path", "name") and method == "post":
                     parameter["schema"] = {"enum": [SPARE_PLUGIN]}
 

@@ -22,6 +22,9 @@ pub struct OpenApiPlan {
 
 /// Another name than those of the plugins that everything relies on.
 const SPARE_PLUGIN: &str = "spare";
+/// Who decides on commands, and for which topic.
+const DECIDER: &str = "counter";
+const DECIDED_TOPIC: &str = "counters";
 const SCHEMA_TOPIC: &str = "orders";
 const TOPICS: [(&str, &str); 2] = [("open", "redb"), ("volatile", "memory")];
 
@@ -51,7 +54,8 @@ pub async fn openapi(options: ServerOptions, plan: OpenApiPlan) -> String {
         // What is short is the same every time: a test that fails must fail again.
         None => run.arg("--generation-deterministic"),
     };
-    let topics: Vec<&str> = TOPICS.iter().map(|(name, _)| *name).chain(["default", SCHEMA_TOPIC]).collect();
+    let topics: Vec<&str> =
+        TOPICS.iter().map(|(name, _)| *name).chain(["default", SCHEMA_TOPIC, DECIDED_TOPIC]).collect();
     run.env("PYTHONPATH", packages.join("lib")).env("PYTHONDONTWRITEBYTECODE", "1");
     run.env("SCHEMATHESIS_HOOKS", own.join("hooks.py"));
     run.env("WEIR_TOPICS", topics.join(",")).env("WEIR_SCHEMA_TOPIC", SCHEMA_TOPIC).env("WEIR_PLUGIN", SPARE_PLUGIN);
@@ -74,6 +78,7 @@ async fn prepared(options: ServerOptions) -> TestServer {
     std::fs::create_dir_all(&plugins).expect("a directory");
     let spare = root().join("plugins/examples/dist/rust-validator.wasm");
     std::fs::copy(spare, plugins.join(format!("{SPARE_PLUGIN}.wasm"))).expect("copied");
+    std::fs::write(plugins.join(format!("{DECIDER}.wasm")), super::odd("odd-decider", "accept")).expect("written");
     std::fs::write(plugins.join("webhook.toml"), WEBHOOK_SIDECAR).expect("written");
     std::fs::write(plugins.join("../weir.toml"), "heartbeat_ms = 200\n").expect("written");
     server.start_again().await;
@@ -87,6 +92,8 @@ async fn fill(server: &TestServer, receiver: &Receiver) {
         api.post("/topics", json!({"name": name, "adapter": adapter})).await.ok(201);
     }
     api.post("/topics", json!({"name": SCHEMA_TOPIC, "schemas": [schema("made")]})).await.ok(201);
+    api.post("/topics", json!({"name": DECIDED_TOPIC, "decider": DECIDER})).await.ok(201);
+    api.post(&format!("/aggregates/{DECIDED_TOPIC}/s/commands/add"), json!({"by": 1})).await.ok(200);
     for topic in TOPICS.iter().map(|(name, _)| *name).chain(["default", SCHEMA_TOPIC]) {
         let event =
             |n: u32| json!({"type": "made", "payload": {"n": n}, "stream": "s", "tags": ["a"], "metadata": {"k": "v"}});

@@ -1,5 +1,6 @@
 //! Integration tests as stories, a module per story. They start the real program and talk to it as users do.
 
+mod aggregates;
 mod cloud_events;
 mod commands;
 mod conditions;

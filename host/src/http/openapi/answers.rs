@@ -113,6 +113,53 @@ impl IntoResponses for Next {
     }
 }
 
+fn with_state(response: ResponseBuilder) -> ResponseBuilder {
+    let text = json!({ "type": "string" });
+    response.header("ETag", header("The version in quotes, as `If-Match` takes it.", text))
+}
+
+/// A command was executed.
+pub struct CommandDone;
+
+impl IntoResponses for CommandDone {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let done = says("What was recorded, which may be nothing, and the state after it.")
+            .content(JSON, content(of("Executed")));
+        responses([(200, with_state(replayed(done)))])
+    }
+}
+
+/// The command `create` was executed.
+pub struct AggregateMade;
+
+impl IntoResponses for AggregateMade {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let made = says("The aggregate exists.").content(JSON, content(of("AggregateChange")));
+        let made = made.header("Location", header("Where its state is.", json!({ "type": "string" })));
+        responses([(201, with_state(replayed(made)))])
+    }
+}
+
+/// A command on an aggregate was executed.
+pub struct AggregateChanged;
+
+impl IntoResponses for AggregateChanged {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let changed =
+            says("The state as it is now; null when it was deleted.").content(JSON, content(of("AggregateChange")));
+        responses([(200, with_state(replayed(changed)))])
+    }
+}
+
+/// A state.
+pub struct StateShown;
+
+impl IntoResponses for StateShown {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        responses([(200, with_state(says("The state.").content(JSON, content(of("AggregateState")))))])
+    }
+}
+
 /// A description that changes only with the server.
 fn described(media_type: &str, schema: Value) -> BTreeMap<String, RefOr<Response>> {
     responses([(200, cached(says("The description.").content(media_type, content(schema)))), unchanged()])

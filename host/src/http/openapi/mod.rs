@@ -24,6 +24,7 @@ use crate::model::hex;
 pub const TOPICS: &str = "Topics";
 pub const PUBLISHING: &str = "Publishing";
 pub const READING: &str = "Reading";
+pub const COMMANDS: &str = "Commands";
 pub const CONSUMERS: &str = "Consumers";
 pub const PROJECTIONS: &str = "Projections";
 pub const PLUGINS: &str = "Plugins";
@@ -31,10 +32,11 @@ pub const OPERATIONS: &str = "Operations";
 pub const DESCRIPTIONS: &str = "Descriptions";
 
 /// In the order of the page.
-const TAGS: [(&str, &str); 8] = [
+const TAGS: [(&str, &str); 9] = [
     (TOPICS, "Named parts of a store that own their schemas."),
     (PUBLISHING, "A request is recorded as a whole or not at all, and answered when it is on disk."),
     (READING, "From anywhere, filtered, in both directions, once or followed. `HEAD` works wherever `GET` does."),
+    (COMMANDS, "Streams seen through the decider of their topic: commands make events, and events make a state."),
     (CONSUMERS, "Durable subscriptions: events are delivered in order, at least once."),
     (PROJECTIONS, "Views that plugins make of the events: always up to a position, never of two generations at once."),
     (PLUGINS, "WebAssembly components that validate, upcast and deliver."),

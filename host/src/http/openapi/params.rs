@@ -52,6 +52,15 @@ params! {
     AtVersion {
         Path "version": whole(1), "The version that the event shall have.";
     }
+    AggregateId {
+        Path "id": of("StreamName"), "The aggregate's id: the name of its stream, percent-encoded.";
+    }
+    Command {
+        Path "name": of("CommandName"), "What is asked for; the decider knows the names.";
+    }
+    At {
+        Query "at": whole(0), "The state when the stream had so many events.";
+    }
     Id {
         Path "id": of("EventId"), "The event's id.";
     }

@@ -148,6 +148,48 @@ groups! {
         400 STORES_MIXED "the topics of the request live in different stores",
         415 UNSUPPORTED_MEDIA_TYPE "CloudEvents in another format than JSON",
     }
+    /// What a command can come to besides its events.
+    Commanding {
+        400 INVALID_CONDITION "If-Match or If-None-Match cannot be understood",
+        400 INVALID_IDEMPOTENCY_KEY "Idempotency-Key is empty, too long, or there more than once",
+        400 NO_DECIDER "nobody decides for this topic; the answer says how to bind a decider",
+        404 COMMAND_UNKNOWN "the decider does not know the command",
+        409 CONFLICT "others wrote to the stream each time the command was decided; send it again",
+        410 HISTORY_DELETED "retention deleted events that the state is made of",
+        412 CONFLICT "what If-Match or If-None-Match expects does not hold. Nothing was written",
+        422 COMMAND_INVALID "the decider says that the command is wrong; `errors` has its reasons",
+        422 COMMAND_REFUSED "the decider, or a validator that guards commands, refuses it in this state; `errors` has the reasons",
+        422 EVENT_PUBLISH_FAILED "a validator refused an event that the decider made; `errors` and `plugin` say more",
+        422 IDEMPOTENCY_KEY_REUSED "the Idempotency-Key was used for another request",
+        422 STATE_INVALID "the state would not be as the topic's stateSchema asks; `errors` has the places",
+        500 OUTCOME_UNKNOWN "the disk failed while it was written: send it again with the same Idempotency-Key",
+        500 STORAGE_FAILED "the storage failed; nothing was written",
+        503 BUSY "too many batches, or commands for this aggregate, wait already",
+        503 DECIDER_UNAVAILABLE "the plugin that decides for this topic is not active",
+        503 PLUGIN_FAILED "the decider or a validator failed; nothing was written",
+        503 STORE_STOPPED "the store has stopped after a failure of its disk",
+        503 VALIDATOR_UNAVAILABLE "events or states must be validated, and the validator is not active",
+        507 DISK_FULL "there is no room for the events; reading goes on",
+    }
+    /// Commands as requests on documents.
+    Changing {
+        404 AGGREGATE_NOT_FOUND "the decider says that there is nothing to change",
+        409 COMMAND_REFUSED "the decider refuses it in this state; `errors` has the reasons",
+    }
+    Patching {
+        400 INVALID_REQUEST "the patch is neither an array nor an object",
+        415 UNSUPPORTED_MEDIA_TYPE "the content type is none of a patch",
+    }
+    OfState {
+        400 INVALID_QUERY "a query parameter is not known, or has no valid value",
+        400 NO_DECIDER "nobody decides for this topic; the answer says how to bind a decider",
+        404 AGGREGATE_NOT_FOUND "its events come to no state: it never was, or it was deleted",
+        404 VERSION_NOT_FOUND "the stream has not so many events",
+        410 HISTORY_DELETED "retention deleted events that the state is made of",
+        500 STORAGE_FAILED "the storage failed, or what it holds is damaged",
+        503 DECIDER_UNAVAILABLE "the plugin that decides for this topic is not active",
+        503 PLUGIN_FAILED "the decider or an upcaster failed",
+    }
     Versioned {
         400 INVALID_VERSION "the version is not a number",
     }
@@ -163,6 +205,7 @@ groups! {
     }
     /// A topic's schemas, and what it keeps.
     Schemas {
+        400 INVALID_DECIDER "the plugin is no decider",
         400 INVALID_RETENTION "a bound of what the topic keeps is missing, or 0",
         400 INVALID_SCHEMA "a schema cannot be used: `errors` says which and why. Nothing was stored",
         503 PLUGIN_FAILED "the plugin that checks schemas failed",

@@ -173,6 +173,34 @@ pub fn sink() -> Vec<u8> {
     embed(&text, "sink", "world sink { import log; import http; import clock; export lifecycle; export sinking; }")
 }
 
+/// A validator that accepts every event, and refuses commands whose name begins with an `s`: code "no", message "no".
+pub fn guard() -> Vec<u8> {
+    let text = format!(
+        r#"(module
+        {FRAME}
+        (data (i32.const 520) "1.0.0")
+        (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32) {MANIFEST})
+        (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) {OK})
+        (func (export "weir:plugin/validating@0.1.0#configure") (param i32 i32 i32 i32) (result i32) {OK})
+        (func (export "weir:plugin/validating@0.1.0#validate") (param $ptr i32) (param $len i32) (result i32)
+            (local $out i32)
+            (local.set $out (call $alloc (i32.mul (local.get $len) (i32.const 16))))
+            (memory.fill (local.get $out) (i32.const 0) (i32.mul (local.get $len) (i32.const 16)))
+            (i32.store (i32.const 64) (local.get $out))
+            (i32.store (i32.const 68) (local.get $len))
+            (i32.const 64))
+        ;; The state has 16 bytes; behind it the command begins, with its id and then its name.
+        (func (export "weir:plugin/guarding@0.1.0#guard") (param $at i32) (result i32)
+            (if (i32.eq (i32.load8_u (i32.load offset=24 (local.get $at))) (i32.const 115))
+                (then (return (call $refuse))))
+            {OK})
+        (func $refuse (result i32) {REFUSE})
+        )"#
+    );
+    let world = "world guards { import log; export lifecycle; export validating; export guarding; }";
+    embed(&text, "guards", world)
+}
+
 /// A core module whose only content is the type of some world: enough for everything that looks at names.
 pub fn of_world(name: &str, world: &str, functions: &str) -> Vec<u8> {
     embed(&format!("(module {FRAME} {functions})"), name, world)
@@ -198,11 +226,11 @@ fn embed(text: &str, name: &str, world: &str) -> Vec<u8> {
     let mut module = wat::parse_str(text).expect("the guest's text");
     let mut resolve = Resolve::default();
     resolve.push_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../wit")).expect("the contract");
-    let world = ["log", "http", "clock", "view", "lifecycle", "validating", "sinking", "upcasting", "deciding"]
-        .iter()
-        .fold(world.to_owned(), |world, interface| {
-            world.replace(&format!(" {interface};"), &format!(" weir:plugin/{interface}@0.1.0;"))
-        });
+    let interfaces =
+        ["log", "http", "clock", "view", "lifecycle", "validating", "guarding", "sinking", "upcasting", "deciding"];
+    let world = interfaces.iter().fold(world.to_owned(), |world, interface| {
+        world.replace(&format!(" {interface};"), &format!(" weir:plugin/{interface}@0.1.0;"))
+    });
     let package = resolve.push_source("guest.wit", &format!("package test:guest;\n{world}")).expect("the world");
     let world = resolve.select_world(&[package], Some(name)).expect("its name");
     embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).expect("an embedded type");

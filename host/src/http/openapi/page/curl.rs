@@ -10,9 +10,11 @@ fn part(name: &str, path: &str) -> &'static str {
         "topic" => "orders",
         "stream" => "order:1",
         "version" => "1",
+        "name" if path.starts_with("/aggregates") => "place",
         "name" => "schema",
         "action" => "reload",
         "id" if path.starts_with("/events") => "orders-1",
+        "id" if path.starts_with("/aggregates") => "order:1",
         _ => "9f3c0f0e-4b1e-4f0e-9d53-0a7c8d5a2b11",
     }
 }
@@ -24,6 +26,7 @@ fn body(schema: &str) -> Option<Value> {
         "Publication" => json!([{ "topic": "orders", "type": "order-placed", "payload": payload }]),
         "TopicPublication" | "NewStreamEvent" => json!({ "type": "order-placed", "payload": payload }),
         "NewTopic" => json!({ "name": "orders", "schemas": [{ "eventType": "order-placed", "type": "object" }] }),
+        "CommandPayload" | "Patch" => payload,
         "TopicChange" => json!({ "schemas": [{ "eventType": "order-placed", "required": ["total"] }] }),
         "NewConsumer" => json!({ "callback": "http://127.0.0.1:9000/hook", "topics": { "orders": null } }),
         _ => return None,
@@ -44,5 +47,7 @@ pub fn example(document: &Value, operation: &Operation<'_>) -> String {
         ("get", _) | ("post", Some(_)) => String::new(),
         (method, _) => format!(" -X {}", method.to_uppercase()),
     };
-    format!("curl -s{method} {server}{path}{}", body.unwrap_or_default())
+    // A patch is only one by its content type.
+    let kind = if operation.method == "patch" { " -H 'content-type: application/json'" } else { "" };
+    format!("curl -s{method} {server}{path}{kind}{}", body.unwrap_or_default())
 }

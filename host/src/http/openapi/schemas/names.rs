@@ -30,6 +30,8 @@ schemas! {
     StreamName = name("A-Za-z0-9_:/-");
     /// What kind of thing happened.
     EventType = name(PLAIN);
+    /// What a command asks for.
+    CommandName = name(PLAIN);
     /// The stem of a component's file name.
     PluginName = name(PLAIN);
     /// A label that events are found by: text on one line, at most 200 bytes of UTF-8.

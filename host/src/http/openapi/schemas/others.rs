@@ -18,6 +18,21 @@ fn list(items: Value) -> Value {
     json!({ "type": "array", "items": items })
 }
 
+/// Members before a version and a state.
+fn with_state(mut properties: Value) -> Value {
+    properties["version"] = whole(0);
+    let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+    properties["state"] = json!({ "description": "The decider's own JSON; null when there is none." });
+    properties["data"] = of("Base64");
+    json!({
+        "type": "object",
+        "required": required,
+        "properties": properties,
+        "oneOf": [{ "required": ["state"] }, { "required": ["data"] }],
+        "additionalProperties": false
+    })
+}
+
 fn text() -> Value {
     json!({ "type": "string" })
 }
@@ -138,28 +153,38 @@ schemas! {
         "properties": { "eventType": of("EventType") },
         "additionalProperties": true
     });
-    /// A new topic. With `schemas` its events are validated, without them it is open and needs an `adapter`.
+    /// What every state that a command makes must be: a JSON Schema.
+    StateSchema = json!({ "type": "object", "additionalProperties": true });
+    /// A new topic. With `schemas` its events are validated, without them it is open and needs an `adapter` or a `decider`.
     NewTopic = {
-        let (schemas, adapter) = (schemas_list(), json!({ "type": "string", "examples": ["redb", "memory"] }));
-        let kept = optional(of("Retention"));
-        json!({ "anyOf": [
-            body(
-                &["name", "schemas"],
-                json!({ "name": of("TopicName"), "schemas": schemas, "adapter": optional(adapter.clone()), "retention": kept })
-            ),
-            body(
-                &["name", "adapter"],
-                json!({ "name": of("TopicName"), "schemas": optional(schemas), "adapter": adapter, "retention": kept })
-            ),
-        ] })
+        let adapter = json!({ "type": "string", "examples": ["redb", "memory"] });
+        let required = [("schemas", schemas_list()), ("adapter", adapter), ("decider", of("PluginName"))];
+        let with = |one: &(&str, Value)| {
+            let mut properties = json!({
+                "name": of("TopicName"), "retention": optional(of("Retention")), "stateSchema": optional(of("StateSchema"))
+            });
+            for (name, schema) in &required {
+                properties[*name] = if *name == one.0 { schema.clone() } else { optional(schema.clone()) };
+            }
+            body(&["name", one.0], properties)
+        };
+        json!({ "anyOf": required.iter().map(with).collect::<Vec<_>>() })
     };
-    /// All schemas of a topic (event types may be added and their schemas changed, never left out), or what it keeps, or both.
+    /// All schemas of a topic (event types may be added and their schemas changed, never left out), what it keeps, who decides
+    /// on commands, what states must be: at least one of them. Null takes away all but the schemas.
     TopicChange = {
-        let kept = optional(of("Retention"));
-        json!({ "anyOf": [
-            body(&["schemas"], json!({ "schemas": schemas_list(), "retention": kept })),
-            body(&["retention"], json!({ "schemas": optional(schemas_list()), "retention": kept })),
-        ] })
+        let with = |one: &str| {
+            let mut properties = json!({
+                "schemas": optional(schemas_list()), "retention": optional(of("Retention")),
+                "decider": optional(of("PluginName")), "stateSchema": optional(of("StateSchema"))
+            });
+            if one == "schemas" {
+                properties[one] = schemas_list();
+            }
+            body(&[one], properties)
+        };
+        let all = ["schemas", "retention", "decider", "stateSchema"].map(with);
+        json!({ "anyOf": all })
     };
     /// What a topic keeps; the oldest events that are beyond any of these bounds are deleted.
     Retention = {
@@ -169,6 +194,18 @@ schemas! {
         let one = names.map(|name| json!({ "required": [name], "properties": { name: bound } }));
         json!({ "type": "object", "properties": properties, "additionalProperties": false, "anyOf": one })
     };
+    /// What a command says, in JSON. The decider knows what it must be.
+    CommandPayload = json!({});
+    /// A JSON Patch (RFC 6902) if it is an array, a merge patch (RFC 7386) if it is an object.
+    Patch = json!({ "type": ["array", "object"] });
+    /// A JSON Patch (RFC 6902).
+    JsonPatch = json!({ "type": "array", "items": { "type": "object", "required": ["op", "path"] } });
+    /// What a command made. A state that is no JSON is in `data`.
+    Executed = with_state(json!({ "events": list(of("Event")) }));
+    /// What became of an aggregate, with the ids of the events that say so.
+    AggregateChange = with_state(json!({ "id": of("StreamName"), "events": list(of("EventId")) }));
+    /// What an aggregate's events come to.
+    AggregateState = with_state(json!({ "topic": of("TopicName"), "id": of("StreamName") }));
     /// A new topic's name, and where its events are kept.
     TopicCreated = all_of(json!({ "message": text(), "name": of("TopicName"), "adapter": text() }));
     /// All topics by name.

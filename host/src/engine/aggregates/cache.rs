@@ -1,0 +1,233 @@
+//! The states of the aggregates that were asked for last, within a bound of entries and of bytes, and the turn of each: commands
+//! on one aggregate wait for each other, so that they do not decide in vain.
+//!
+//! There are two halves. What is asked for moves to the young one; when that is full it becomes the old one, and what was not asked
+//! for since then is forgotten. **Invariant:** an entry that somebody holds is never forgotten, or there would be two turns.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Mutex as Turn;
+
+use super::{Held, MadeBy};
+use crate::engine::EngineError;
+use crate::model::limits::AGGREGATE_COMMANDS_WAITING;
+use crate::model::{StreamName, TopicName};
+
+pub(super) type Key = (TopicName, StreamName);
+
+/// What an entry costs besides its state and its names.
+const ENTRY_BYTES: usize = 320;
+
+pub(super) struct Cache {
+    halves: Mutex<Halves>,
+    entries_max: usize,
+    bytes_max: usize,
+}
+
+#[derive(Default)]
+struct Halves {
+    young: HashMap<Key, Arc<Entry>>,
+    old: HashMap<Key, Arc<Entry>>,
+    young_bytes: usize,
+}
+
+/// One aggregate.
+#[derive(Default)]
+pub(super) struct Entry {
+    turn: Turn<()>,
+    waiting: AtomicUsize,
+    held: Mutex<Option<(MadeBy, Held)>>,
+    /// What it counts for in its half; changed only while the halves are locked.
+    bytes: AtomicUsize,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Cache {
+    pub fn new(entries_max: usize, bytes_max: usize) -> Self {
+        Self { halves: Mutex::default(), entries_max, bytes_max }
+    }
+
+    /// The entry of an aggregate, made if there is none.
+    pub fn entry(&self, key: &Key) -> Arc<Entry> {
+        let mut halves = lock(&self.halves);
+        if let Some(entry) = halves.find(key) {
+            return entry;
+        }
+        let entry = Arc::new(Entry::default());
+        halves.insert(key.clone(), entry.clone());
+        halves.age(self.entries_max / 2, self.bytes_max / 2);
+        entry
+    }
+
+    /// The state at hand, if this decider made it.
+    pub fn held(&self, key: &Key, made_by: &MadeBy) -> Option<Held> {
+        let entry = lock(&self.halves).find(key)?;
+        let held = lock(&entry.held);
+        held.as_ref().filter(|(maker, _)| maker == made_by).map(|(_, held)| held.clone())
+    }
+
+    /// Keeps a state, unless a later one of the same decider is there. One that is larger than a half is not kept.
+    pub fn put(&self, key: &Key, made_by: &MadeBy, new: &Held) {
+        let entry = self.entry(key);
+        let mut halves = lock(&self.halves);
+        let mut held = lock(&entry.held);
+        let is_old = held.as_ref().is_some_and(|(maker, held)| maker == made_by && held.version > new.version);
+        if is_old {
+            return;
+        }
+        *held = (new.bytes() < self.bytes_max / 2).then(|| (made_by.clone(), new.clone()));
+        drop(held);
+        let bytes = cost(key) + new.bytes().min(self.bytes_max / 2);
+        let before = entry.bytes.swap(bytes, Ordering::Relaxed);
+        // It was asked for just now, and so is young, unless others made it age in between.
+        if halves.young.contains_key(key) {
+            halves.young_bytes = (halves.young_bytes + bytes).saturating_sub(before);
+        }
+        halves.age(self.entries_max / 2, self.bytes_max / 2);
+    }
+
+    /// Entries, and about the bytes of the younger half.
+    pub fn len(&self) -> usize {
+        let halves = lock(&self.halves);
+        halves.young.len() + halves.old.len()
+    }
+
+    #[cfg(test)]
+    pub fn clear(&self) {
+        *lock(&self.halves) = Halves::default();
+    }
+}
+
+fn cost((topic, stream): &Key) -> usize {
+    ENTRY_BYTES + topic.as_str().len() + stream.as_str().len()
+}
+
+impl Halves {
+    fn find(&mut self, key: &Key) -> Option<Arc<Entry>> {
+        if let Some(entry) = self.young.get(key) {
+            return Some(entry.clone());
+        }
+        let (key, entry) = self.old.remove_entry(key)?;
+        self.insert(key, entry.clone());
+        Some(entry)
+    }
+
+    fn insert(&mut self, key: Key, entry: Arc<Entry>) {
+        if entry.bytes.load(Ordering::Relaxed) == 0 {
+            entry.bytes.store(cost(&key), Ordering::Relaxed);
+        }
+        self.young_bytes += entry.bytes.load(Ordering::Relaxed);
+        self.young.insert(key, entry);
+    }
+
+    fn age(&mut self, entries_max: usize, bytes_max: usize) {
+        if self.young.len() < entries_max && self.young_bytes < bytes_max {
+            return;
+        }
+        self.young_bytes = 0;
+        let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
+        for (key, entry) in forgotten {
+            if Arc::strong_count(&entry) > 1 {
+                self.insert(key, entry);
+            }
+        }
+    }
+}
+
+impl Entry {
+    /// Waits until no other command is at this aggregate.
+    pub async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, EngineError> {
+        let _place = Place::take(&self.waiting)?;
+        Ok(self.turn.lock().await)
+    }
+}
+
+/// A place in the queue for a turn.
+struct Place<'a>(&'a AtomicUsize);
+
+impl<'a> Place<'a> {
+    fn take(waiting: &'a AtomicUsize) -> Result<Self, EngineError> {
+        let place = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) >= AGGREGATE_COMMANDS_WAITING {
+            return Err(EngineError::CommandsWaiting { limit: AGGREGATE_COMMANDS_WAITING });
+        }
+        Ok(place)
+    }
+}
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Payload;
+
+    fn key(n: usize) -> Key {
+        (TopicName::default_topic(), StreamName::parse(&format!("s{n}")).expect("a name"))
+    }
+
+    fn made_by(state_version: u32) -> MadeBy {
+        MadeBy { plugin: "counter".to_owned(), state_version }
+    }
+
+    fn held(version: u64, bytes: usize) -> Held {
+        Held { version, payload: Some(Payload::Bytes(vec![0; bytes].into())), snapshot: 0 }
+    }
+
+    #[test]
+    fn it_holds_no_more_than_it_may_and_keeps_what_is_asked_for() {
+        let cache = Cache::new(100, 1 << 20);
+        for n in 0..10_000 {
+            cache.put(&key(n), &made_by(1), &held(1, 10));
+            assert!(cache.held(&key(0), &made_by(1)).is_some(), "{n}: it is asked for all the time");
+            assert!(cache.len() <= 100);
+        }
+        assert!(cache.held(&key(9_999), &made_by(1)).is_some() && cache.held(&key(5_000), &made_by(1)).is_none());
+    }
+
+    #[test]
+    fn bytes_are_bounded_as_entries_are() {
+        let cache = Cache::new(100_000, 1 << 20);
+        for n in 0..1_000 {
+            cache.put(&key(n), &made_by(1), &held(1, 64 << 10));
+            let halves = lock(&cache.halves);
+            let all: usize =
+                halves.young.values().chain(halves.old.values()).map(|e| e.bytes.load(Ordering::Relaxed)).sum();
+            assert!(all <= (1 << 20) + (66 << 10), "{all}");
+        }
+        cache.put(&key(0), &made_by(1), &held(1, 1 << 20));
+        assert!(cache.held(&key(0), &made_by(1)).is_none(), "larger than a half");
+    }
+
+    #[test]
+    fn a_state_grows_older_only_with_its_decider() {
+        let cache = Cache::new(10, 1 << 20);
+        cache.put(&key(1), &made_by(1), &held(5, 1));
+        cache.put(&key(1), &made_by(1), &held(4, 1));
+        assert_eq!(cache.held(&key(1), &made_by(1)).map(|held| held.version), Some(5));
+        assert_eq!(cache.held(&key(1), &made_by(2)), None);
+        cache.put(&key(1), &made_by(2), &held(4, 1));
+        assert_eq!(cache.held(&key(1), &made_by(2)).map(|held| held.version), Some(4));
+    }
+
+    #[tokio::test]
+    async fn an_entry_that_is_in_use_is_not_forgotten() {
+        let cache = Cache::new(10, 1 << 20);
+        let entry = cache.entry(&key(1));
+        let turn = entry.turn().await.expect("a turn");
+        for n in 100..200 {
+            cache.entry(&key(n));
+        }
+        assert!(Arc::ptr_eq(&cache.entry(&key(1)), &entry));
+        drop(turn);
+    }
+}

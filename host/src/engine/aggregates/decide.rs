@@ -1,0 +1,146 @@
+//! What a command comes to: first the guards of the validators, then the decider, then a look at the state that its events
+//! would make.
+
+use std::sync::Arc;
+
+use super::{Aggregate, Held};
+use crate::engine::error::Refused;
+use crate::engine::validate::SCHEMA_PLUGIN;
+use crate::engine::{Engine, EngineError, Topic};
+use crate::model::{
+    Event, EventType, Metadata, NewEvent, Payload, Version,
+    limits::{EVENT_METADATA_BYTES_MAX, EVENT_METADATA_ENTRIES_MAX},
+};
+use crate::plugin::{Command, OnTrap, Refusal, Rejection, Verdict};
+
+/// The type under which the schema plugin knows the schema of states; see `Topic::state_setting`.
+pub(in crate::engine) const STATE_TYPE: &str = "state";
+
+impl Engine {
+    /// Asks every validator that guards this topic's commands.
+    pub(super) async fn guard(&self, state: Option<&Payload>, command: &Command) -> Result<(), EngineError> {
+        let validators = self.plugins.validators();
+        let guards = validators.iter().filter(|it| it.has_guards() && it.interested_in_topic(&command.topic));
+        for validator in guards {
+            match validator.guard(state, command).await {
+                Ok(Ok(())) => {}
+                Ok(Err(refusals)) => {
+                    let plugin = validator.id().name.clone();
+                    return Err(EngineError::CommandRefused { plugin, why: Refused::Guarded, refusals });
+                }
+                Err(error) if validator.on_trap() == OnTrap::Accept => {
+                    tracing::warn!(plugin = %error.plugin.name, %error, "a guard failed; its side-car says to accept");
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The schema of states, asked about the one that a command would make.
+    pub(super) async fn check_state(&self, topic: &Topic, state: Option<&Payload>) -> Result<(), EngineError> {
+        let (Some(setting), Some(state)) = (&topic.state_setting, state) else { return Ok(()) };
+        let refused = |refusals| EngineError::StateRefused { topic: topic.name.clone(), refusals };
+        let Payload::Json(_) = state else {
+            let message = "the state is bytes, and the topic's stateSchema needs JSON".to_owned();
+            return Err(refused(vec![Refusal { code: "state-not-json".to_owned(), message, pointer: None }]));
+        };
+        let missing = EngineError::ValidatorMissing { topic: topic.name.clone(), plugin: SCHEMA_PLUGIN };
+        let schema = self.plugins.validator(SCHEMA_PLUGIN).ok_or(missing)?;
+        let event = NewEvent {
+            topic: setting.topic.clone(),
+            stream: None,
+            event_type: EventType::parse(STATE_TYPE)?,
+            payload: state.clone(),
+            tags: Vec::new(),
+            metadata: Vec::new(),
+        };
+        let verdicts = schema.validate(std::slice::from_ref(setting), &[&event]).await?;
+        match verdicts.into_iter().next() {
+            Some(Verdict::Reject(refusals)) => Err(refused(refusals)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The state that events would make once they are recorded. A decider that cannot read its own events must not get them
+    /// recorded: nobody could ever ask for the state again.
+    pub(super) async fn foresee(
+        &self,
+        aggregate: &Aggregate,
+        held: &Held,
+        events: &[NewEvent],
+        time_ms: u64,
+    ) -> Result<Option<Payload>, EngineError> {
+        let foreseen = crate::engine::upcast::upcast(&self.plugins, foreseen(aggregate, held.version, events, time_ms));
+        let foreseen = foreseen.await?;
+        let state = match foreseen.is_empty() {
+            true => held.payload.clone(),
+            false => aggregate.evolve(held.payload.as_ref(), &foreseen).await?,
+        };
+        self.check_state(&aggregate.topic, state.as_ref()).await?;
+        Ok(state)
+    }
+}
+
+impl Aggregate {
+    /// Asks the decider.
+    pub(super) async fn decide(&self, held: &Held, command: &Command) -> Result<Vec<NewEvent>, EngineError> {
+        let decision = self.decider.decide(held.payload.as_ref(), command).await?;
+        let plugin = || self.decider.id().name.clone();
+        let refused = |why, refusals| EngineError::CommandRefused { plugin: plugin(), why, refusals };
+        let mut events = decision.map_err(|rejection| match rejection {
+            Rejection::Invalid(refusals) => refused(Refused::Invalid, refusals),
+            Rejection::Conflict(refusal) => refused(Refused::Conflict, vec![refusal]),
+            Rejection::UnknownCommand => {
+                EngineError::CommandUnknown { plugin: plugin(), name: command.name.chars().take(200).collect() }
+            }
+        })?;
+        events.iter_mut().for_each(|event| inherit(&command.metadata, &mut event.metadata));
+        Ok(events)
+    }
+
+    pub(super) fn is_home(&self, event: &NewEvent) -> bool {
+        event.topic == self.topic.name && event.stream.as_ref() == Some(&self.stream)
+    }
+}
+
+/// The stream's own new events as if they were recorded: what is not known before that, their position and sequence, is 0, and
+/// their time is the command's.
+fn foreseen(aggregate: &Aggregate, version: Version, events: &[NewEvent], time_ms: u64) -> Vec<Event> {
+    let home = events.iter().filter(|event| aggregate.is_home(event));
+    let record = |(version, event): (Version, &NewEvent)| Event {
+        position: 0,
+        topic: event.topic.clone(),
+        sequence: 0,
+        stream: event.stream.clone().map(|stream| (stream, version)),
+        event_type: event.event_type.clone(),
+        time_ms,
+        payload: event.payload.clone(),
+        tags: event.tags.clone(),
+        metadata: event.metadata.clone(),
+    };
+    (version + 1..).zip(home).map(record).collect()
+}
+
+/// A command's trace and correlation go on in its events, where they name none themselves and have room for it.
+fn inherit(from: &Metadata, to: &mut Metadata) {
+    let bytes = |metadata: &Metadata| metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
+    for (key, value) in from {
+        let has_room =
+            to.len() < EVENT_METADATA_ENTRIES_MAX && bytes(to) + key.len() + value.len() <= EVENT_METADATA_BYTES_MAX;
+        if has_room && !to.iter().any(|(known, _)| known == key) {
+            to.push((key.clone(), value.clone()));
+        }
+    }
+}
+
+/// What a decider asked for and cannot have is its fault, not that of who sent the command.
+pub(super) fn its_fault(aggregate: &Aggregate, error: EngineError) -> EngineError {
+    match &error {
+        EngineError::TopicUnknown(_) | EngineError::StoresMixed { .. } => {
+            let fault = crate::plugin::Fault::Answer(format!("it asked for events that cannot be: {error}"));
+            crate::plugin::PluginError { plugin: Arc::as_ref(&aggregate.decider).id().clone(), fault }.into()
+        }
+        _ => error,
+    }
+}

@@ -1,0 +1,155 @@
+//! One command: load, guard, decide, append if the stream is still as it was, answer. If it is not, the new events are read and
+//! the command is decided again.
+
+use super::cache::Entry;
+use super::decide::its_fault;
+use super::load::version_of;
+use super::{Aggregate, Executed, Execution, Held, MadeBy};
+use crate::engine::publish::replay;
+use crate::engine::upcast::upcast;
+use crate::engine::{Engine, EngineError};
+use crate::model::limits::{COMMAND_RETRIES_MAX, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope};
+use crate::plugin::Command;
+use crate::storage::{AppendError, Batch, Store};
+
+impl Engine {
+    /// Executes a command. What it made is recorded when this answers; nothing is when it fails, except for
+    /// `AppendError::Unknown`.
+    pub async fn execute(&self, command: Command, execution: Execution) -> Result<Executed, EngineError> {
+        // A command's future holds several calls of guests; it is kept out of those that wait for it.
+        let outcome = Box::pin(self.try_execute(&command, &execution)).await;
+        self.aggregates.counts.ended(&outcome);
+        outcome
+    }
+
+    async fn try_execute(&self, command: &Command, execution: &Execution) -> Result<Executed, EngineError> {
+        let aggregate = self.aggregate(&command.topic, &command.stream)?;
+        let entry = self.aggregates.cache.entry(&aggregate.key());
+        let _turn = Entry::turn(&entry).await?;
+        if let Some(appended) = replay(&*aggregate.topic.store.log, execution.key).await? {
+            let positions: Vec<Position> = appended.places.iter().map(|place| place.position).collect();
+            return self.replayed(&aggregate, &positions).await;
+        }
+        for _ in 0..=COMMAND_RETRIES_MAX {
+            if let Some(executed) = self.attempt(&aggregate, command, execution).await? {
+                return Ok(executed);
+            }
+            self.aggregates.counts.retried();
+        }
+        let (topic, stream) = (command.topic.clone(), command.stream.clone());
+        Err(EngineError::CommandLost { topic, stream, attempts: COMMAND_RETRIES_MAX + 1 })
+    }
+
+    /// `None` if somebody else wrote to the stream meanwhile.
+    async fn attempt(
+        &self,
+        aggregate: &Aggregate,
+        command: &Command,
+        execution: &Execution,
+    ) -> Result<Option<Executed>, EngineError> {
+        let held = self.state_now(aggregate).await?;
+        aggregate.is_as_expected(&held, &execution.expected)?;
+        self.guard(held.payload.as_ref(), command).await?;
+        let events = aggregate.decide(&held, command).await?;
+        if events.is_empty() {
+            let Held { version, payload, .. } = held;
+            return Ok(Some(Executed { events: Vec::new(), version, state: payload, replayed: false }));
+        }
+        let conditions = vec![aggregate.condition(Expected::Exactly(held.version))];
+        let mut batch = Batch { events, conditions, key: execution.key };
+        let topics = self.topics_of_batch(&batch).map_err(|error| its_fault(aggregate, error))?;
+        self.validate(&mut batch.events, &topics).await?;
+        let foreseen = self.foresee(aggregate, &held, &batch.events, command.time_ms).await?;
+        let published = match self.append_valid(&topics, batch).await {
+            Err(EngineError::Append(AppendError::Conflict(_))) => return Ok(None),
+            published => published?,
+        };
+        let positions: Vec<Position> = published.events.iter().map(|event| event.position).collect();
+        // The key was used meanwhile, for another stream's command.
+        if published.replayed {
+            return self.replayed(aggregate, &positions).await.map(Some);
+        }
+        self.recorded(aggregate, held, foreseen, &positions).await.map(Some)
+    }
+
+    /// The answer to a command whose events are recorded, and the state to go on from.
+    async fn recorded(
+        &self,
+        aggregate: &Aggregate,
+        held: Held,
+        foreseen: Option<Payload>,
+        positions: &[Position],
+    ) -> Result<Executed, EngineError> {
+        let events = self.read_back(&aggregate.topic.store, positions).await.map_err(recorded_anyway)?;
+        let home: Vec<Event> = events.iter().filter(|event| aggregate.has(event)).cloned().collect();
+        let Some(version) = home.last().and_then(version_of) else {
+            return Ok(Executed { events, version: held.version, state: held.payload, replayed: false });
+        };
+        let state = match aggregate.evolve(held.payload.as_ref(), &home).await {
+            Ok(payload) => {
+                let mut held = Held { version, payload, snapshot: held.snapshot };
+                self.hold(aggregate, &MadeBy::decider(&aggregate.decider), &mut held);
+                held.payload
+            }
+            // It read them before they were recorded. The next who asks finds out what is wrong.
+            Err(error) => {
+                tracing::warn!(topic = %aggregate.topic.name, stream = %aggregate.stream, %error, "a state was not made");
+                foreseen
+            }
+        };
+        Ok(Executed { events, version, state, replayed: false })
+    }
+
+    /// What was done when the same command came first.
+    async fn replayed(&self, aggregate: &Aggregate, positions: &[Position]) -> Result<Executed, EngineError> {
+        let events = self.read_back(&aggregate.topic.store, positions).await?;
+        let version = events.iter().filter(|event| aggregate.has(event)).filter_map(version_of).max();
+        let Held { version, payload, .. } = match version {
+            Some(version) => self.state_at(aggregate, version).await?,
+            None => self.state_now(aggregate).await?,
+        };
+        Ok(Executed { events, version, state: payload, replayed: true })
+    }
+
+    /// The events of one batch, as any reader gets them. They are adjacent.
+    async fn read_back(&self, store: &Store, positions: &[Position]) -> Result<Vec<Event>, EngineError> {
+        let (Some(&first), Some(&last)) = (positions.first(), positions.last()) else { return Ok(Vec::new()) };
+        let (mut events, mut from) = (Vec::with_capacity(positions.len()), first);
+        while from <= last {
+            let left = usize::try_from(last + 1 - from).unwrap_or(usize::MAX);
+            let (scope, direction, filter) = (Scope::Store, Direction::Forward, Filter::default());
+            let events_max = left.min(PAGE_EVENTS_MAX);
+            let read = Read { scope, direction, from, filter, events_max, bytes_max: PAGE_BYTES_MAX };
+            let Page { events: page, next } = store.log.read(&read).await?;
+            events.extend(page.into_iter().filter(|event| event.position <= last));
+            let Some(next) = next else { break };
+            from = next;
+        }
+        upcast(&self.plugins, events).await
+    }
+}
+
+impl Aggregate {
+    fn has(&self, event: &Event) -> bool {
+        event.topic == self.topic.name && event.stream.as_ref().is_some_and(|(stream, _)| *stream == self.stream)
+    }
+
+    fn condition(&self, expected: Expected) -> Condition {
+        Condition::Stream { topic: self.topic.name.clone(), stream: self.stream.clone(), expected }
+    }
+
+    /// What the sender knew of the stream, before anybody is asked.
+    fn is_as_expected(&self, held: &Held, expected: &[Expected]) -> Result<(), EngineError> {
+        let failed = expected.iter().filter(|expected| !expected.holds(held.version));
+        let conflict = |expected: &Expected| Conflict { condition: self.condition(*expected), actual: held.version };
+        let conflicts: Vec<Conflict> = failed.map(conflict).collect();
+        if conflicts.is_empty() { Ok(()) } else { Err(AppendError::Conflict(conflicts).into()) }
+    }
+}
+
+/// The events are recorded, whatever went wrong after it.
+fn recorded_anyway(error: EngineError) -> EngineError {
+    let detail = format!("the command's events are recorded, but could not be read back: {error}");
+    AppendError::Unknown { detail }.into()
+}

@@ -1,0 +1,73 @@
+//! Many commands at once.
+
+use std::time::Duration;
+
+use serde_json::json;
+use tokio::task::JoinSet;
+
+use super::*;
+
+/// Sends `count` commands at once, and gives the versions that they made.
+async fn many(engines: &[Arc<Engine>], count: usize) -> Vec<u64> {
+    let mut running = JoinSet::new();
+    for i in 0..count {
+        let engine = engines[i % engines.len()].clone();
+        running.spawn(async move { run(&engine, "add", "s", json!({"by": 1})).await });
+    }
+    let mut made = Vec::new();
+    while let Some(done) = running.join_next().await {
+        made.extend(versions(&done.expect("a task").expect("executed").events));
+    }
+    made.sort_unstable();
+    made
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_on_one_aggregate_wait_for_each_other() {
+    let shop = Shop::open().await;
+    assert_eq!(many(&[shop.engine.clone()], 200).await, (1..=200).collect::<Vec<_>>());
+    assert_eq!(shop.engine.command_counts().retries, 0);
+    assert_eq!(n(shop.state("s").await.map(|state| state.payload).as_ref()), 200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_the_race_decides_again() {
+    let shop = Shop::behaving("slow-in-decide").await;
+    let engines = [shop.engine.clone(), shop.another().await];
+    assert_eq!(many(&engines, 40).await, (1..=40).collect::<Vec<_>>());
+    let retries: u64 = engines.iter().map(|engine| engine.command_counts().retries).sum();
+    assert!(retries > 0, "two engines on one stream do get into each other's way");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn publishers_and_commands_go_on_side_by_side() {
+    let shop = Arc::new(Shop::open().await);
+    let publishing = tokio::spawn({
+        let shop = shop.clone();
+        async move {
+            for _ in 0..100 {
+                shop.publish("s", 1, 1).await;
+                tokio::time::sleep(Duration::from_micros(300)).await;
+            }
+        }
+    });
+    assert_eq!(many(&[shop.engine.clone()], 100).await.len(), 100);
+    publishing.await.expect("published");
+    let state = shop.state("s").await.expect("a state");
+    assert_eq!((state.version, n(Some(&state.payload))), (200, 200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_key_at_the_same_time_is_done_once() {
+    let shop = Shop::open().await;
+    let key = crate::model::IdempotencyKey { key: [1; 16], request: [1; 16] };
+    let mut running = JoinSet::new();
+    for _ in 0..20 {
+        let engine = shop.engine.clone();
+        let execution = Execution { key: Some(key), ..Execution::default() };
+        running.spawn(async move { engine.execute(command("add", "s", json!({"by": 1})), execution).await });
+    }
+    let all = running.join_all().await;
+    assert!(all.iter().all(|done| done.as_ref().is_ok_and(|done| done.version == 1)));
+    assert_eq!((all.iter().flatten().filter(|done| !done.replayed).count(), shop.head()), (1, 1));
+}
