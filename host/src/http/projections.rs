@@ -66,6 +66,8 @@ pub struct GenerationJson {
 #[schema(as = Projection)]
 pub struct ProjectionJson {
     name: String,
+    /// `projection`, or `process-manager`, whose view is its own business.
+    kind: &'static str,
     /// `inline`: a publisher's answer waits for it.
     consistency: &'static str,
     queries: bool,
@@ -101,6 +103,7 @@ impl From<ViewStatus> for ProjectionJson {
         };
         Self {
             name: view.name,
+            kind: view.kind,
             consistency: if view.inline { "inline" } else { "async" },
             queries: view.has_queries,
             head,

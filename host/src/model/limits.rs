@@ -224,6 +224,9 @@ pub const VIEW_SHOWN_MS: u64 = 100;
 pub const VIEW_DURABLE_MS: u64 = 1_000;
 /// Positions behind the head from which on a view that was built takes the place of the one that is read.
 pub const SWITCH_LAG_MAX: u64 = 2_000;
+/// Errands of a process manager that are looked at together, and that are done side by side.
+pub const ERRANDS_AT_ONCE: usize = 256;
+pub const ERRANDS_PARALLEL: usize = 32;
 /// Events that a view left out, as they are listed.
 pub const LETTERS_SHOWN_MAX: usize = 1_000;
 /// How long a read waits for a position if it does not say, and at most; and a publisher for inline projections, in

@@ -45,7 +45,7 @@ const RULES: &[Rule] = &[
     },
     Rule { path: "plugin/tests", rooms: &["model"], crates: &["tracing_subscriber", "wit_component"] },
     Rule { path: "engine", rooms: &["model", "storage", "plugin"], crates: &["smallvec"] },
-    Rule { path: "delivery", rooms: &["model", "storage", "plugin", "engine"], crates: &["rand", "utoipa"] },
+    Rule { path: "delivery", rooms: &["model", "storage", "plugin", "engine"], crates: &["rand", "sha2", "utoipa"] },
     Rule { path: "delivery/addresses.rs", rooms: &[], crates: &[] },
     Rule { path: "delivery/http_client.rs", rooms: &["model", "plugin"], crates: &["reqwest", "rustls", "url"] },
     Rule {

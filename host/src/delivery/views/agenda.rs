@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
-use crate::model::{EventType, IdempotencyKey, NewEvent, Payload, Position, StreamName, Tag, TopicName};
+use crate::model::{EventType, IdempotencyKey, NewEvent, Payload, Position, StreamName, Tag, TopicName, hex};
 use crate::plugin::{Action, Command, Timer};
 use crate::storage::StorageError;
 use crate::storage::views::Shown;
@@ -40,6 +40,13 @@ pub struct Errand {
 pub enum Deed {
     Append(NewEvent),
     Execute(Command),
+}
+
+impl Errand {
+    /// Names what comes of its refusal.
+    pub fn origin(&self) -> String {
+        format!("refused {}", hex(&self.key.key))
+    }
 }
 
 /// A timer that is due.
@@ -100,6 +107,12 @@ impl<'a> Draft<'a> {
             }
         }
         Ok(())
+    }
+
+    /// Names the firing of timers: a timer of the same key and time may be set again, and fire again.
+    pub fn origin_of_timers(&self, first: &Timer, position: Position) -> Result<String, StorageError> {
+        let number = self.get(NUMBER)?.map_or(0, |number| read_number(&number));
+        Ok(format!("timer {} {} {position} {number}", first.key, first.at_ms))
     }
 
     fn send(&mut self, key: IdempotencyKey, deed: &Deed) -> Result<(), StorageError> {
@@ -184,7 +197,8 @@ pub fn due(shown: &Shown, now_ms: u64, limit: usize) -> Result<Vec<Due>, Storage
         if at_ms > now_ms {
             break;
         }
-        let value = shown.note(&[TIMER, name.as_bytes()].concat())?.ok_or_else(|| corrupt("a timer without a payload"))?;
+        let value =
+            shown.note(&[TIMER, name.as_bytes()].concat())?.ok_or_else(|| corrupt("a timer without a payload"))?;
         let StoredTimer { payload, .. } = read(&value)?;
         let timer = Timer { key: name, at_ms, payload: payload.payload() };
         found.push(Due { timer, fired_before: flag == FIRED_BEFORE });
@@ -409,7 +423,9 @@ mod tests {
         let dir = tempfile::tempdir().expect("a directory");
         let view = view(&dir, "one");
         let set = |key: &str, at| Action::SetTimer(timer(key, at));
-        commit(&view, |draft| draft.take("p", "1", vec![set("a", 50), set("b", 20), set("a", 30)], true).expect("noted"));
+        commit(&view, |draft| {
+            draft.take("p", "1", vec![set("a", 50), set("b", 20), set("a", 30)], true).expect("noted")
+        });
         assert_eq!(next_due(&view.shown()).expect("a look"), Some(20));
         let keys = |now| {
             let due = due(&view.shown(), now, 9).expect("timers");
@@ -431,7 +447,9 @@ mod tests {
         let set = |key: &str, at| Action::SetTimer(timer(key, at));
         commit(&before, |draft| draft.take("p", "1", vec![append("a"), set("kept", 10)], false).expect("noted"));
         commit(&next, |draft| {
-            draft.take("p", "1", vec![append("a"), set("kept", 10), set("fired", 10), set("later", 90)], true).expect("noted");
+            draft
+                .take("p", "1", vec![append("a"), set("kept", 10), set("fired", 10), set("later", 90)], true)
+                .expect("noted");
         });
         commit(&next, |draft| draft.adopt(&before.shown(), 5, 50).expect("adopted"));
         let shown = next.shown();

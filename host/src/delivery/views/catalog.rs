@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::folder::Folder;
 use crate::model::PluginName;
 use crate::plugin::{PluginId, Recipe};
 use crate::storage::{Change, Records, StorageError};
@@ -18,6 +19,9 @@ pub struct Made {
     pub version: String,
     pub digest: String,
     pub begun_ms: u64,
+    /// It is a process manager's, which asks for more than a view.
+    #[serde(default)]
+    pub manager: bool,
 }
 
 /// The generations of one plugin's view. **Invariant:** a file that is not named here is nobody's, and is removed.
@@ -35,10 +39,10 @@ pub struct Catalog {
 }
 
 impl Catalog {
-    pub fn begin(&mut self, plugin: &PluginId, recipe: Recipe, begun_ms: u64) -> Made {
+    pub fn begin(&mut self, folder: &Folder, begun_ms: u64) -> Made {
         self.last += 1;
-        let (version, digest) = (plugin.version.clone(), plugin.digest.clone());
-        Made { number: self.last, recipe, version, digest, begun_ms }
+        let PluginId { version, digest, .. } = folder.id().clone();
+        Made { number: self.last, recipe: folder.recipe(), version, digest, begun_ms, manager: folder.is_manager() }
     }
 
     pub fn names(&self, number: u64) -> bool {

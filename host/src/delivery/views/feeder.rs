@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
+use super::agenda::{self, Draft, Note};
 use super::folder::Folder;
 use super::generation::{Base, Generation, ViewState};
 use super::letters;
@@ -21,6 +22,8 @@ use crate::storage::views::{Shown, ViewCommit};
 
 /// Wait after what may be over soon.
 const A_WHILE: Duration = Duration::from_secs(1);
+/// Longest sleep until a timer: the clock may be set meanwhile.
+const TIMER_LOOK_MS_MAX: u64 = 60_000;
 /// How often a single event is tried that a guest fails on; a pure guest fails on it again, but for want of time.
 const ATTEMPTS: u32 = 3;
 
@@ -30,21 +33,24 @@ pub struct Feeder {
     /// Who folds; none while the plugin is paused or not there.
     pub folder: watch::Receiver<Option<Folder>>,
     pub stop: watch::Receiver<bool>,
+    /// The generation that is live meanwhile, if this one is being built for a process manager: it must not get ahead of what
+    /// that one has asked for, and asks for nothing itself.
+    pub behind: Option<Arc<Generation>>,
 }
 
 /// What was folded and is not committed yet.
 struct Gathered {
     writes: Arc<ViewWrites>,
     bytes: u64,
-    notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,
+    notes: Vec<Note>,
     /// Everything up to here is in it.
     position: Position,
     since: Instant,
 }
 
 /// What a feeder remembers between batches.
-struct Desk {
-    shown: Arc<Shown>,
+pub(super) struct Desk {
+    pub shown: Arc<Shown>,
     gathered: Gathered,
     /// Events in the next batch: halved by a failure, so that one bad event is soon alone; doubled by a success.
     batch: usize,
@@ -52,6 +58,8 @@ struct Desk {
     /// Whether what is shown outlives a power failure, and since when at the latest.
     durable: bool,
     durable_at: Instant,
+    /// Up to here a process manager asks for nothing.
+    quiet_until: Position,
 }
 
 /// Events that were read, in order, and the position that all of them reach.
@@ -63,7 +71,7 @@ struct Piece {
 }
 
 /// Why a batch was not taken.
-enum Failure {
+pub(super) enum Failure {
     /// Fewer events at once may do, or another attempt.
     Fewer(usize),
     /// What it needs is not there for now.
@@ -78,7 +86,10 @@ impl Feeder {
         let shown = self.generation.view.shown();
         let gathered = Gathered::after(shown.checkpoint);
         let (durable, durable_at) = (true, Instant::now());
-        let mut desk = Desk { shown, gathered, batch: FOLD_EVENTS_MAX, failures: 0, durable, durable_at };
+        let quiet_until = agenda::quiet_until(&shown).unwrap_or(0);
+        let batch = FOLD_EVENTS_MAX;
+        let mut desk = Desk { shown, gathered, batch, failures: 0, durable, durable_at, quiet_until };
+        let mut live = self.behind.as_ref().map(|live| live.watch());
         let mut head = self.engine.default_store().log.head();
         let mut ahead: Option<Piece> = None;
         while !*self.stop.borrow() {
@@ -92,10 +103,18 @@ impl Feeder {
                 self.woken().await;
                 continue;
             };
+            if folder.is_manager()
+                && self.behind.is_none()
+                && let Err(failure) = self.run_errands(&mut desk, &folder).await
+            {
+                self.failed(&mut desk, failure).await;
+                continue;
+            }
             let piece = match ahead.take() {
                 Some(piece) => piece,
                 None => {
                     head.mark_unchanged();
+                    live.iter_mut().for_each(watch::Receiver::mark_unchanged);
                     match self.read(desk.gathered.position + 1).await {
                         Ok(piece) => piece,
                         Err(error) => {
@@ -107,9 +126,31 @@ impl Feeder {
             };
             if piece.events.is_empty() && piece.end <= desk.gathered.position {
                 self.commit(&mut desk, false).await;
+                let mut timer = None;
+                if folder.is_manager() && self.behind.is_none() {
+                    // Nothing that came before may still take a timer back.
+                    match self.fire(&mut desk, &folder, self.engine.now_ms(), false).await {
+                        Ok(true) => continue,
+                        Ok(false) => timer = self.until_due(&desk),
+                        Err(failure) => {
+                            self.failed(&mut desk, failure).await;
+                            continue;
+                        }
+                    }
+                }
+                self.generation.runs();
+                let due = async { tokio::time::sleep(timer.unwrap_or_default()).await };
+                let grown = async {
+                    match &mut live {
+                        Some(live) => drop(live.changed().await),
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
                     changed = head.changed() => if changed.is_err() { break },
                     () = self.woken() => {}
+                    () = grown => {}
+                    () = due, if timer.is_some() => {}
                     // What was shown shall be durable soon, though nothing comes any more.
                     () = tokio::time::sleep(Duration::from_millis(VIEW_DURABLE_MS)), if !desk.durable => {
                         self.commit(&mut desk, true).await;
@@ -135,8 +176,18 @@ impl Feeder {
         };
         let folding = async {
             while !rest.is_empty() {
-                let (batch, after) = rest.split_at(desk.batch.min(rest.len()));
-                match this.fold(desk, folder, batch).await {
+                let quiet = this.is_quiet(desk, &rest[0]);
+                if quiet && folder.is_manager() {
+                    // While it is built, time is that of the events.
+                    match this.fire(desk, folder, rest[0].time_ms, true).await {
+                        Ok(true) => continue,
+                        Ok(false) => {}
+                        Err(failure) => return Some(failure),
+                    }
+                }
+                let together = if folder.is_manager() { this.together(desk, rest, quiet) } else { rest.len() };
+                let (batch, after) = rest.split_at(desk.batch.min(together));
+                match this.fold(desk, folder, batch, quiet).await {
                     Ok(()) => rest = after,
                     Err(Failure::Fewer(events)) => desk.batch = events.max(1),
                     Err(failure) => return Some(failure),
@@ -158,8 +209,47 @@ impl Feeder {
         next
     }
 
+    /// Whether what an event asks for is not done: it was, by a generation before, or by the one that is live.
+    fn is_quiet(&self, desk: &Desk, event: &Event) -> bool {
+        self.behind.is_some() || event.position <= desk.quiet_until
+    }
+
+    /// How many events of a process manager go into one call: those that are alike quiet, and before the next timer if they are.
+    fn together(&self, desk: &Desk, events: &[Event], quiet: bool) -> usize {
+        let due = if quiet { agenda::next_due(&desk.shown).ok().flatten() } else { None };
+        let alike = |event: &&Event| self.is_quiet(desk, event) == quiet && due.is_none_or(|due| event.time_ms < due);
+        events.iter().take_while(alike).count().max(1)
+    }
+
+    fn until_due(&self, desk: &Desk) -> Option<Duration> {
+        let at_ms = agenda::next_due(&desk.shown).ok().flatten()?;
+        Some(Duration::from_millis(at_ms.saturating_sub(self.engine.now_ms()).clamp(1, TIMER_LOOK_MS_MAX)))
+    }
+
+    pub(super) fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// Commits; tries again until it is done, or the server stops.
+    pub(super) async fn commit_surely(&self, desk: &mut Desk, durable: bool) {
+        loop {
+            self.commit(desk, durable).await;
+            if desk.is_shown() || self.is_stopped() {
+                return;
+            }
+        }
+    }
+
     async fn read(&self, from: Position) -> Result<Piece, EngineError> {
-        let (page, head) = self.engine.store_page(from, PAGE_EVENTS_MAX).await?;
+        let live = self.behind.as_ref().map(|live| live.reached());
+        if live.is_some_and(|live| from > live) {
+            return Ok(Piece { events: Vec::new(), end: from - 1, last: true });
+        }
+        let (mut page, head) = self.engine.store_page(from, PAGE_EVENTS_MAX).await?;
+        if let Some(live) = live.filter(|live| page.next.is_none_or(|next| next > *live)) {
+            page.events.retain(|event| event.position <= live);
+            return Ok(Piece { events: page.events, end: live, last: true });
+        }
         let last = page.events.last().map_or(0, |event| event.position);
         Ok(match page.next {
             Some(next) => Piece { events: page.events, end: next - 1, last: false },
@@ -169,12 +259,12 @@ impl Feeder {
     }
 
     /// Has a batch folded over what is gathered.
-    async fn fold(&self, desk: &mut Desk, folder: &Folder, batch: &[Event]) -> Result<(), Failure> {
+    async fn fold(&self, desk: &mut Desk, folder: &Folder, batch: &[Event], quiet: bool) -> Result<(), Failure> {
         let reason = match folder.fold(desk.view(), batch).await {
-            Ok(Ok(folded)) => {
-                desk.taken(folded.writes, batch);
+            Ok(Ok(mut folded)) => {
+                desk.taken(std::mem::take(&mut folded.writes), batch);
                 self.generation.note(|standing| standing.events += batch.len() as u64);
-                return Ok(());
+                return if folded.actions.is_empty() { Ok(()) } else { self.ask(desk, folder, folded, quiet).await };
             }
             Ok(Err(refusal)) => refusal.message,
             Err(PluginError { fault: fault @ (Fault::Busy(_) | Fault::Suspended { .. } | Fault::Host(_)), .. }) => {
@@ -221,10 +311,17 @@ impl Feeder {
 
     /// Goes back, or on, to a position that somebody asked for.
     async fn go_back(&mut self, desk: &mut Desk, from: Position) {
-        self.commit(desk, true).await;
-        desk.gathered = Gathered::after(from.saturating_sub(1));
+        self.commit_surely(desk, true).await;
+        // What a process manager asked for already is not asked for again.
+        let mut draft = Draft::new(&desk.shown);
+        if draft.quiet_up_to(desk.gathered.position).is_ok() {
+            let notes = draft.notes().collect();
+            desk.quiet_until = desk.quiet_until.max(desk.gathered.position);
+            desk.note(notes);
+        }
+        desk.gathered.position = from.saturating_sub(1);
         (desk.failures, desk.batch) = (0, FOLD_EVENTS_MAX);
-        self.commit(desk, true).await;
+        self.commit_surely(desk, true).await;
     }
 
     async fn wait(&mut self, desk: &mut Desk, reason: String) {
@@ -296,8 +393,25 @@ async fn on_a_thread<T: Send + 'static>(
 }
 
 impl Desk {
+    pub fn position(&self) -> Position {
+        self.gathered.position
+    }
+
+    pub fn note(&mut self, notes: Vec<Note>) {
+        self.gathered.notes.extend(notes);
+    }
+
+    pub fn write(&mut self, writes: ViewWrites) {
+        self.gathered.add(writes);
+    }
+
+    /// Whether nothing is left to commit.
+    fn is_shown(&self) -> bool {
+        self.gathered.writes.is_empty() && self.gathered.notes.is_empty()
+    }
+
     /// What the next batch reads.
-    fn view(&self) -> Arc<Overlay> {
+    pub fn view(&self) -> Arc<Overlay> {
         let Gathered { writes, bytes, .. } = &self.gathered;
         Arc::new(Overlay { base: Arc::new(Base(self.shown.clone())), writes: writes.clone(), write_bytes: *bytes })
     }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use crate::model::Event;
 use crate::plugin::{
-    Action, OnTrap, PluginError, PluginId, Plugins, ProcessManager, Projection, Recipe, Refusal, ViewBase, ViewWrites,
+    Action, Command, OnTrap, PluginError, PluginId, Plugins, ProcessManager, Projection, Reaction, Recipe, Refusal,
+    Timer, ViewBase, ViewWrites,
 };
 
 #[derive(Clone)]
@@ -18,6 +19,12 @@ pub enum Folder {
 pub struct Folded {
     pub writes: ViewWrites,
     pub actions: Vec<Action>,
+}
+
+impl From<Reaction> for Folded {
+    fn from(Reaction { actions, writes }: Reaction) -> Self {
+        Self { writes, actions }
+    }
 }
 
 impl Folder {
@@ -58,6 +65,10 @@ impl Folder {
         on_trap == OnTrap::Skip
     }
 
+    pub fn is_manager(&self) -> bool {
+        matches!(self, Self::Manager(_))
+    }
+
     pub fn is_inline(&self) -> bool {
         matches!(self, Self::Projection(it) if it.is_inline())
     }
@@ -69,12 +80,32 @@ impl Folder {
         }
     }
 
+    /// Tells a process manager of timers that are due.
+    pub async fn fire(&self, view: Arc<dyn ViewBase>, due: &[Timer]) -> Result<Result<Folded, Refusal>, PluginError> {
+        match self {
+            Self::Projection(_) => Ok(Ok(Folded::default())),
+            Self::Manager(it) => Ok(it.on_timer(view, due).await?.map(Folded::from)),
+        }
+    }
+
+    /// Tells a process manager of a command that was refused.
+    pub async fn hear(
+        &self,
+        view: Arc<dyn ViewBase>,
+        command: &Command,
+        code: &str,
+        words: &str,
+    ) -> Result<Result<Folded, Refusal>, PluginError> {
+        match self {
+            Self::Projection(_) => Ok(Ok(Folded::default())),
+            Self::Manager(it) => Ok(it.on_refused(view, command, code, words).await?.map(Folded::from)),
+        }
+    }
+
     pub async fn fold(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<Folded, Refusal>, PluginError> {
         Ok(match self {
             Self::Projection(it) => it.apply(view, batch).await?.map(|writes| Folded { writes, actions: Vec::new() }),
-            Self::Manager(it) => {
-                it.react(view, batch).await?.map(|done| Folded { writes: done.writes, actions: done.actions })
-            }
+            Self::Manager(it) => it.react(view, batch).await?.map(Folded::from),
         })
     }
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use super::agenda::Draft;
 use super::catalog::{self, Catalog, Made};
 use super::feeder::Feeder;
 use super::folder::Folder;
@@ -18,7 +19,8 @@ use super::generation::Generation;
 use crate::engine::Engine;
 use crate::model::limits::SWITCH_LAG_MAX;
 use crate::model::{PluginName, Position};
-use crate::storage::{StorageError, views};
+use crate::storage::StorageError;
+use crate::storage::views::{self, ViewCommit};
 
 /// Wait after a failure of the disk.
 const A_WHILE: Duration = Duration::from_secs(1);
@@ -96,10 +98,16 @@ struct Fed {
 }
 
 impl Fed {
-    fn start(engine: &Arc<Engine>, generation: Arc<Generation>, folder: Option<Folder>) -> Self {
+    fn start(
+        engine: &Arc<Engine>,
+        generation: Arc<Generation>,
+        folder: Option<Folder>,
+        behind: Option<Arc<Generation>>,
+    ) -> Self {
         let (folder, folders) = watch::channel(folder);
         let (stop, stopped) = watch::channel(false);
-        let feeder = Feeder { engine: engine.clone(), generation: generation.clone(), folder: folders, stop: stopped };
+        let (engine, of) = (engine.clone(), generation.clone());
+        let feeder = Feeder { engine, generation: of, folder: folders, stop: stopped, behind };
         Self { generation, folder, stop, task: tokio::spawn(feeder.run()) }
     }
 
@@ -136,7 +144,20 @@ struct Rested {
 
 impl Rested {
     fn go_on(self, engine: &Arc<Engine>) -> Fed {
-        Fed::start(engine, self.generation, self.folder)
+        Fed::start(engine, self.generation, self.folder, None)
+    }
+
+    /// What a process manager asked for, and was not done when it stopped, is taken over; what was done is not asked for again.
+    fn adopt(&self, before: &Generation, now_ms: u64) -> Result<(), StorageError> {
+        if !self.generation.made.manager {
+            return Ok(());
+        }
+        let shown = self.generation.view.shown();
+        let mut draft = Draft::new(&shown);
+        draft.adopt(&before.view.shown(), before.reached(), now_ms)?;
+        let (notes, checkpoint) = (draft.notes().collect(), shown.checkpoint);
+        self.generation.commit(&ViewCommit { notes, checkpoint, durable: true, ..ViewCommit::default() })?;
+        Ok(())
     }
 }
 
@@ -195,14 +216,21 @@ impl Keeper {
         self.catalog = Catalog::load(&*self.engine.default_store().records, &self.keeping.name).await?;
         let swept = catalog::sweep(&self.dir, &self.catalog);
         swept.map_err(|error| StorageError::Io { what: self.dir.display().to_string(), detail: error.to_string() })?;
-        self.live = self.catalog.live.clone().map(|made| self.feed(made, None)).transpose()?;
-        self.building = self.catalog.building.clone().map(|made| self.feed(made, None)).transpose()?;
+        self.live = self.catalog.live.clone().map(|made| self.feed(made, None, None)).transpose()?;
+        let building = self.catalog.building.clone().map(|made| self.feed_beside(made, None)).transpose()?;
+        self.building = building;
         self.show();
         Ok(())
     }
 
-    fn feed(&self, made: Made, folder: Option<Folder>) -> Result<Fed, StorageError> {
-        Ok(Fed::start(&self.engine, Arc::new(Generation::open(&self.dir, made)?), folder))
+    fn feed(&self, made: Made, folder: Option<Folder>, behind: Option<Arc<Generation>>) -> Result<Fed, StorageError> {
+        Ok(Fed::start(&self.engine, Arc::new(Generation::open(&self.dir, made)?), folder, behind))
+    }
+
+    /// Feeds one that is being built. A process manager's stays behind the one that is live.
+    fn feed_beside(&self, made: Made, folder: Option<Folder>) -> Result<Fed, StorageError> {
+        let live = self.live.as_ref().filter(|_| made.manager).map(|fed| fed.generation.clone());
+        self.feed(made, folder, live)
     }
 
     /// Shows readers what there is now.
@@ -261,11 +289,11 @@ impl Keeper {
     /// The first generation is read while it catches up: there is none before it.
     async fn begin_live(&mut self, folder: &Folder) -> Result<(), StorageError> {
         let mut catalog = self.catalog.clone();
-        let made = catalog.begin(folder.id(), folder.recipe(), self.engine.now_ms());
+        let made = catalog.begin(folder, self.engine.now_ms());
         catalog.live = Some(made.clone());
         self.store(&catalog).await?;
         self.catalog = catalog;
-        self.live = Some(self.feed(made, Some(folder.clone()))?);
+        self.live = Some(self.feed(made, Some(folder.clone()), None)?);
         self.show();
         Ok(())
     }
@@ -273,12 +301,12 @@ impl Keeper {
     async fn begin_building(&mut self, folder: &Folder) -> Result<(), StorageError> {
         self.drop_building().await?;
         let mut catalog = self.catalog.clone();
-        let made = catalog.begin(folder.id(), folder.recipe(), self.engine.now_ms());
+        let made = catalog.begin(folder, self.engine.now_ms());
         catalog.building = Some(made.clone());
         self.store(&catalog).await?;
         self.catalog = catalog;
         tracing::info!(view = %self.keeping.name, generation = made.number, "a view is built anew, beside the one that is read");
-        self.building = Some(self.feed(made, Some(folder.clone()))?);
+        self.building = Some(self.feed_beside(made, Some(folder.clone()))?);
         self.show();
         Ok(())
     }
@@ -296,7 +324,10 @@ impl Keeper {
     /// Makes the one that was built the one that is read, if it has caught up.
     async fn switch(&mut self) -> Result<(), StorageError> {
         let head = *self.engine.default_store().log.head().borrow();
-        let near = |fed: &Fed| fed.generation.reached() + SWITCH_LAG_MAX >= head;
+        // A process manager's stays behind the one that is live.
+        let goal = self.live.as_ref().map_or(head, |fed| fed.generation.reached().min(head));
+        let goal = if self.building.as_ref().is_some_and(|fed| fed.generation.made.manager) { goal } else { head };
+        let near = |fed: &Fed| fed.generation.reached() + SWITCH_LAG_MAX >= goal;
         if !self.building.as_ref().is_some_and(near) {
             return Ok(());
         }
@@ -311,28 +342,36 @@ impl Keeper {
             return Ok(());
         }
         let number = building.generation.made.number;
-        self.become_live(building, before).await?;
+        let next = building.end().await;
+        self.become_live(next, before).await?;
         tracing::info!(view = %self.keeping.name, generation = number, "the view that was built is the one that is read");
         Ok(())
     }
 
     /// One commit, and one step for readers. What was live is kept, and what was kept is let go of.
-    async fn become_live(&mut self, next: Fed, before: Rested) -> Result<(), StorageError> {
-        let gone = self.catalog.kept.clone().filter(|kept| kept.number != next.generation.made.number);
+    async fn become_live(&mut self, next: Rested, before: Rested) -> Result<(), StorageError> {
+        let made = next.generation.made.clone();
+        let gone = self.catalog.kept.clone().filter(|kept| kept.number != made.number);
+        let was_building = self.catalog.building.as_ref().is_some_and(|building| building.number == made.number);
         let mut catalog = self.catalog.clone();
-        catalog.live = Some(next.generation.made.clone());
-        catalog.building = catalog.building.filter(|made| made.number != next.generation.made.number);
+        catalog.building = catalog.building.filter(|_| !was_building);
         catalog.kept = Some(before.generation.made.clone());
-        if let Err(error) = self.store(&catalog).await {
+        catalog.live = Some(made.clone());
+        let stored = match next.adopt(&before.generation, self.engine.now_ms()) {
+            Ok(()) => self.store(&catalog).await,
+            failed => failed,
+        };
+        if let Err(error) = stored {
             self.live = Some(before.go_on(&self.engine));
-            match self.catalog.building.as_ref().map(|made| made.number) == Some(next.generation.made.number) {
-                true => self.building = Some(next),
-                false => drop(next.end().await),
+            if was_building {
+                drop(next);
+                self.building = Some(self.feed_beside(made, None)?);
             }
+            self.show();
             return Err(error);
         }
         self.catalog = catalog;
-        self.live = Some(next);
+        self.live = Some(next.go_on(&self.engine));
         self.show();
         gone.map_or(Ok(()), |gone| views::remove(&catalog::file(&self.dir, gone.number)))
     }
@@ -344,7 +383,7 @@ impl Keeper {
         let generation = Arc::new(Generation::open(&self.dir, kept)?);
         let Some(live) = self.live.take() else { return Ok(()) };
         let before = live.end().await;
-        let next = Fed::start(&self.engine, generation, folder);
+        let next = Rested { generation, folder };
         tracing::info!(view = %self.keeping.name, generation = next.generation.made.number, "back to the view before");
         self.become_live(next, before).await
     }

@@ -3,7 +3,9 @@
 //! One keeper a plugin decides which generation is read and which is built; one feeder a generation folds the events into it.
 //! **Invariant:** a view and how far it has read change together; reads see whole batches, of one generation.
 
+mod agenda;
 mod catalog;
+mod errands;
 mod feeder;
 mod folder;
 mod generation;

@@ -98,7 +98,7 @@ impl Views {
         params_json: &str,
         fresh: Fresh,
     ) -> Result<Reading<String>, ViewError> {
-        let keeping = self.projection(name)?;
+        let keeping = self.known(name)?;
         let live = self.fresh(name, fresh).await?;
         let folder = keeping.look(|faces| faces.folder.clone());
         let Some(Folder::Projection(projection)) = folder.filter(|folder| folder.recipe() == live.made.recipe) else {
@@ -112,7 +112,7 @@ impl Views {
 
     /// Events that the view left out.
     pub fn letters(&self, name: &str) -> Result<Vec<Letter>, ViewError> {
-        let live = self.projection(name)?.live().ok_or_else(|| ViewError::NotYet(name.to_owned()))?;
+        let live = self.known(name)?.live().ok_or_else(|| ViewError::NotYet(name.to_owned()))?;
         Ok(letters(&live.view.shown(), LETTERS_SHOWN_MAX)?)
     }
 
@@ -139,11 +139,11 @@ impl Views {
     }
 
     pub fn list(&self) -> Vec<ViewStatus> {
-        self.read().values().filter(is_projection).map(|keeping| self.status_of(keeping)).collect()
+        self.read().values().map(|keeping| self.status_of(keeping)).collect()
     }
 
     pub fn status(&self, name: &str) -> Result<ViewStatus, ViewError> {
-        Ok(self.status_of(&self.projection(name)?))
+        Ok(self.status_of(&self.known(name)?))
     }
 
     fn status_of(&self, keeping: &Arc<Keeping>) -> ViewStatus {
@@ -165,13 +165,9 @@ impl Views {
         })
     }
 
-    fn projection(&self, name: &str) -> Result<Arc<Keeping>, ViewError> {
-        self.known(name)
-    }
-
     /// The generation that is read, once it has reached what is asked for.
     async fn fresh(&self, name: &str, fresh: Fresh) -> Result<Arc<Generation>, ViewError> {
-        let keeping = self.projection(name)?;
+        let keeping = self.known(name)?;
         let live = || keeping.live().ok_or_else(|| ViewError::NotYet(name.to_owned()));
         if fresh.position > 0 && live().map_or(0, |live| live.reached()) < fresh.position {
             let wanted = fresh.position;
@@ -185,10 +181,6 @@ impl Views {
 
 fn is_inline(keeping: &&Arc<Keeping>) -> bool {
     keeping.look(|faces| faces.folder.as_ref().is_some_and(Folder::is_inline))
-}
-
-fn is_projection(keeping: &&Arc<Keeping>) -> bool {
-    keeping.look(|faces| !matches!(faces.folder, Some(Folder::Manager(_))))
 }
 
 /// Waits until what is read has reached a position, whichever generation that is then; or, if told so, until it is held up.

@@ -11,6 +11,10 @@ fn part(name: &str, path: &str) -> &'static str {
         "stream" => "order:1",
         "version" => "1",
         "name" if path.starts_with("/aggregates") => "place",
+        "projection" => "current-state",
+        "key" => "orders/1",
+        "query" => "list",
+        "action" if path.starts_with("/projections") => "rebuild",
         "name" => "schema",
         "action" => "reload",
         "id" if path.starts_with("/events") => "orders-1",
@@ -28,6 +32,7 @@ fn body(schema: &str) -> Option<Value> {
         "NewTopic" => json!({ "name": "orders", "schemas": [{ "eventType": "order-placed", "type": "object" }] }),
         "CommandPayload" | "Patch" => payload,
         "TopicChange" => json!({ "schemas": [{ "eventType": "order-placed", "required": ["total"] }] }),
+        "ReplayFrom" => json!({ "from": 1 }),
         "NewConsumer" => json!({ "callback": "http://127.0.0.1:9000/hook", "topics": { "orders": null } }),
         _ => return None,
     })

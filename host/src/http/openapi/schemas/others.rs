@@ -233,7 +233,7 @@ schemas! {
     /// Values of a view in the order of their keys; `next` is what to ask for after them, if there may be more.
     ViewEntries = all_of(json!({ "entries": list(of("ViewEntry")), "next": text_or_null(), "position": whole(0) }));
     /// An event that a view left out, and when (in Unix milliseconds).
-    Letter = all_of(json!({ "eventId": of("EventId"), "position": whole(1), "reason": text(), "atMs": whole(0) }));
+    Letter = all_of(json!({ "eventId": optional(of("EventId")), "position": whole(1), "reason": text(), "atMs": whole(0) }));
     /// The events that a view left out.
     ViewLetters = all_of(json!({ "deadLetters": list(of("Letter")) }));
     /// The position to go on from, which the view may have reached already.

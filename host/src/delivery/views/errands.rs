@@ -1,0 +1,250 @@
+//! A process manager's errands and timers: done by the feeder of its view, and by nobody else, so that whatever comes of them
+//! is folded in one order.
+//!
+//! An errand is noted in one durable commit with the view that asked for it, and only then done, under a key that makes doing it
+//! again the same as having done it: so each is done once, wherever the process is stopped. **Invariant:** errands for one stream
+//! are done in their order.
+
+use std::collections::BTreeMap;
+
+use futures_util::StreamExt;
+use futures_util::stream::iter;
+
+use super::agenda::{self, Deed, Draft, Due, Errand};
+use super::feeder::{Desk, Failure, Feeder};
+use super::folder::{Folded, Folder};
+use super::letters;
+use crate::engine::{EngineError, Execution};
+use crate::model::limits::{ERRANDS_AT_ONCE, ERRANDS_PARALLEL};
+use crate::plugin::{Command, PluginError, Timer};
+use crate::storage::{AppendError, Batch, StorageError};
+
+/// What became of an errand.
+enum Ended {
+    Done,
+    /// It will never be: the code of the first reason, and the words of all.
+    Refused(String, String),
+    /// It may be, later.
+    Later(String),
+}
+
+impl Feeder {
+    /// Does what is to be done, until nothing is left.
+    pub(super) async fn run_errands(&self, desk: &mut Desk, folder: &Folder) -> Result<(), Failure> {
+        while !self.is_stopped() {
+            let errands = agenda::errands(&desk.shown, ERRANDS_AT_ONCE).map_err(broken)?;
+            if errands.is_empty() {
+                break;
+            }
+            let mut lanes: BTreeMap<_, Vec<Errand>> = BTreeMap::new();
+            for errand in errands {
+                lanes.entry(errand.deed.lane()).or_default().push(errand);
+            }
+            let done: Vec<_> = iter(lanes.into_values())
+                .map(|lane| self.run_lane(lane))
+                .buffer_unordered(ERRANDS_PARALLEL)
+                .collect()
+                .await;
+            let mut later = None;
+            for (errand, ended) in done.into_iter().flatten() {
+                match ended {
+                    Ended::Done => {
+                        let mut draft = Draft::new(&desk.shown);
+                        draft.done(&errand);
+                        let notes = draft.notes().collect();
+                        desk.note(notes);
+                    }
+                    Ended::Refused(code, words) => self.refused_errand(desk, folder, &errand, &code, &words).await?,
+                    Ended::Later(reason) => later = Some(reason),
+                }
+            }
+            // Lost with the power, it would be done again under its key, and so not be done again.
+            self.commit_surely(desk, false).await;
+            if let Some(reason) = later {
+                return Err(Failure::Wait(reason));
+            }
+        }
+        Ok(())
+    }
+
+    /// One stream's errands, up to the first that has to wait.
+    async fn run_lane(&self, lane: Vec<Errand>) -> Vec<(Errand, Ended)> {
+        let mut ended = Vec::with_capacity(lane.len());
+        for errand in lane {
+            let end = self.run_errand(&errand).await;
+            let waits = matches!(end, Ended::Later(_));
+            ended.push((errand, end));
+            if waits {
+                break;
+            }
+        }
+        ended
+    }
+
+    async fn run_errand(&self, errand: &Errand) -> Ended {
+        let key = Some(errand.key);
+        let done = match &errand.deed {
+            Deed::Append(event) => {
+                let batch = Batch { events: vec![event.clone()], conditions: Vec::new(), key };
+                self.engine.publish(batch).await.map(drop)
+            }
+            Deed::Execute(command) => {
+                let execution = Execution { expected: Vec::new(), key };
+                self.engine.execute(command.clone(), execution).await.map(drop)
+            }
+        };
+        done.map_or_else(|error| ended(&error), |()| Ended::Done)
+    }
+
+    /// The plugin hears of a command that was refused, and its answer is noted together with the end of the errand. An event that
+    /// was refused is left out, if the operator said so, or the reason to stop.
+    async fn refused_errand(
+        &self,
+        desk: &mut Desk,
+        folder: &Folder,
+        errand: &Errand,
+        code: &str,
+        words: &str,
+    ) -> Result<(), Failure> {
+        let folded = match &errand.deed {
+            Deed::Execute(command) => self.hear(desk, folder, command, code, words).await?,
+            Deed::Append(event) => {
+                let reason = format!("its event for topic '{}' was refused: {words}", event.topic);
+                if !folder.skips() {
+                    return Err(Failure::Event(reason));
+                }
+                tracing::warn!(plugin = folder.id().name, reason, "left out, as the side-car says");
+                let letter = letters::unsent(desk.position(), errand.number, &reason, self.engine.now_ms());
+                desk.note(vec![letter]);
+                self.generation.note(|standing| standing.skipped += 1);
+                Folded::default()
+            }
+        };
+        let notes = {
+            let mut draft = Draft::new(&desk.shown);
+            draft.done(errand);
+            draft.take(&folder.id().name, &errand.origin(), folded.actions, false).map_err(broken)?;
+            draft.notes().collect()
+        };
+        desk.write(folded.writes);
+        desk.note(notes);
+        self.commit_surely(desk, true).await;
+        Ok(())
+    }
+
+    async fn hear(
+        &self,
+        desk: &Desk,
+        folder: &Folder,
+        command: &Command,
+        code: &str,
+        words: &str,
+    ) -> Result<Folded, Failure> {
+        match folder.hear(desk.view(), command, code, words).await {
+            Ok(Ok(folded)) => Ok(folded),
+            Ok(Err(refusal)) => {
+                Err(Failure::Event(format!("on-refused of command '{}': {}", command.id, refusal.message)))
+            }
+            Err(error) => Err(its_failure(&format!("on-refused of command '{}'", command.id), error)),
+        }
+    }
+
+    /// Fires timers that are due by `now_ms`. In a generation that is being built nothing is done of what they ask for.
+    pub(super) async fn fire(
+        &self,
+        desk: &mut Desk,
+        folder: &Folder,
+        now_ms: u64,
+        quiet: bool,
+    ) -> Result<bool, Failure> {
+        let due = agenda::due(&desk.shown, now_ms, ERRANDS_AT_ONCE).map_err(broken)?;
+        // Those that fired before, under another generation, are a call of their own.
+        let Some(before) = due.first().map(|due| due.fired_before) else { return Ok(false) };
+        let due: Vec<Due> = due.into_iter().take_while(|due| due.fired_before == before).collect();
+        let timers: Vec<Timer> = due.iter().map(|due| due.timer.clone()).collect();
+        let folded = match folder.fire(desk.view(), &timers).await {
+            Ok(Ok(folded)) => folded,
+            Ok(Err(refusal)) => return Err(Failure::Event(format!("timer '{}': {}", timers[0].key, refusal.message))),
+            Err(error) => return Err(its_failure(&format!("timer '{}'", timers[0].key), error)),
+        };
+        let notes = {
+            let mut draft = Draft::new(&desk.shown);
+            let origin = draft.origin_of_timers(&timers[0], desk.position()).map_err(broken)?;
+            due.iter().try_for_each(|due| draft.fired(due)).map_err(broken)?;
+            draft.take(&folder.id().name, &origin, folded.actions, quiet || before).map_err(broken)?;
+            draft.notes().collect()
+        };
+        desk.write(folded.writes);
+        desk.note(notes);
+        self.commit_surely(desk, true).await;
+        self.run_errands(desk, folder).await?;
+        Ok(true)
+    }
+
+    /// Notes what a batch asked for, and has it done.
+    pub(super) async fn ask(
+        &self,
+        desk: &mut Desk,
+        folder: &Folder,
+        folded: Folded,
+        quiet: bool,
+    ) -> Result<(), Failure> {
+        let notes: Vec<_> = {
+            let mut draft = Draft::new(&desk.shown);
+            let origin = format!("at {}", desk.position());
+            draft.take(&folder.id().name, &origin, folded.actions, quiet).map_err(broken)?;
+            draft.notes().collect()
+        };
+        if notes.is_empty() {
+            return Ok(());
+        }
+        desk.note(notes);
+        self.commit_surely(desk, true).await;
+        self.run_errands(desk, folder).await
+    }
+}
+
+impl Deed {
+    /// What is done in order.
+    fn lane(&self) -> (String, String) {
+        match self {
+            Self::Append(event) => {
+                (event.topic.to_string(), event.stream.as_ref().map(ToString::to_string).unwrap_or_default())
+            }
+            Self::Execute(command) => (command.topic.to_string(), command.stream.to_string()),
+        }
+    }
+}
+
+fn broken(error: StorageError) -> Failure {
+    Failure::Wait(format!("its view cannot be read: {error}"))
+}
+
+fn its_failure(what: &str, error: PluginError) -> Failure {
+    if error.fault.is_the_guests() {
+        Failure::Event(format!("{what}: {error}"))
+    } else {
+        Failure::Wait(error.to_string())
+    }
+}
+
+/// Whether the same errand may succeed later. What only somebody can mend is refused, so that the plugin can make up for it.
+fn ended(error: &EngineError) -> Ended {
+    let words = error.to_string();
+    let refused = |code: &str| Ended::Refused(code.to_owned(), words.clone());
+    let first = |refusals: &[crate::plugin::Refusal], other: &str| {
+        refused(refusals.first().map_or(other, |refusal| refusal.code.as_str()))
+    };
+    match error {
+        EngineError::CommandRefused { refusals, .. } => first(refusals, "COMMAND_REFUSED"),
+        EngineError::StateRefused { refusals, .. } => first(refusals, "STATE_REFUSED"),
+        EngineError::Refused { refusals, .. } => first(refusals, "EVENT_REFUSED"),
+        EngineError::CommandUnknown { .. } => refused("COMMAND_UNKNOWN"),
+        EngineError::NoDecider(_) => refused("NO_DECIDER"),
+        EngineError::DeciderWrong { .. } => refused("NO_DECIDER"),
+        EngineError::TopicUnknown(_) => refused("TOPIC_NOT_FOUND"),
+        // The key was used by somebody else: it is no accident, and trying again does not help.
+        EngineError::Append(AppendError::KeyReused) => refused("IDEMPOTENCY_KEY_REUSED"),
+        _ => Ended::Later(words),
+    }
+}
