@@ -16,6 +16,7 @@ mod integrity;
 mod languages;
 mod openapi;
 mod plugins;
+mod processes;
 mod projections;
 mod publish;
 mod read;

@@ -155,6 +155,8 @@ impl<'a> Draft<'a> {
     /// past and not set any more there has fired.
     pub fn adopt(&mut self, before: &Shown, reached: Position, now_ms: u64) -> Result<(), StorageError> {
         self.put(QUIET.to_vec(), reached.max(self.quiet_until()?).to_be_bytes().to_vec());
+        // What it had itself was taken over by the one after it, long ago.
+        errands(self.shown, usize::MAX)?.iter().for_each(|errand| self.done(errand));
         for errand in errands(before, usize::MAX)? {
             self.send(errand.key, &errand.deed)?;
         }

@@ -311,6 +311,16 @@ impl Keeper {
         Ok(())
     }
 
+    /// A process manager's generation before must first see what happened since, without asking for it again.
+    async fn build_on(&mut self, kept: Made, folder: Option<Folder>) -> Result<(), StorageError> {
+        let catalog = Catalog { building: Some(kept.clone()), kept: None, ..self.catalog.clone() };
+        self.store(&catalog).await?;
+        self.catalog = catalog;
+        self.building = Some(self.feed_beside(kept, folder)?);
+        self.show();
+        Ok(())
+    }
+
     async fn drop_building(&mut self) -> Result<(), StorageError> {
         let Some(fed) = self.building.take() else { return Ok(()) };
         let number = fed.end().await.generation.made.number;
@@ -380,6 +390,9 @@ impl Keeper {
     async fn go_back(&mut self, folder: Option<Folder>) -> Result<(), StorageError> {
         let Some(kept) = self.catalog.kept.clone() else { return Ok(()) };
         self.drop_building().await?;
+        if kept.manager {
+            return self.build_on(kept, folder).await;
+        }
         let generation = Arc::new(Generation::open(&self.dir, kept)?);
         let Some(live) = self.live.take() else { return Ok(()) };
         let before = live.end().await;

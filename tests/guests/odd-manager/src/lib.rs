@@ -34,7 +34,8 @@ impl ProcessManager for Odd {
         let append = |topic: &str, event_type: &str| NewEvent::new(topic, event_type, &json!({"order": order}));
         Ok(match behaviour() {
             "foreign-topic" => vec![Action::append(append("foreign", "payment-asked")?)],
-            "execute" | "execute-foreign" => {
+            // What comes of it is no reason for more.
+            "execute" | "execute-foreign" if event.topic != "payments" => {
                 let topic = if behaviour() == "execute" { "payments" } else { "foreign" };
                 let id = format!("{}/add", event.id);
                 vec![Action::execute(Command::new(id, "add", topic, order, &json!({"by": 1}))?)]
@@ -84,13 +85,19 @@ impl ProcessManager for Odd {
         }
         Ok(vec![Action::append(NewEvent::new("payments", "payment-late", &json!({"order": timer.key}))?)])
     }
+
+    fn on_refused(&mut self, command: &Command, code: &str, _: &str, _: &View) -> Result<Vec<Action>, Problem> {
+        act("refused");
+        let refused = json!({"order": command.stream, "code": code});
+        Ok(vec![Action::append(NewEvent::new("payments", "payment-refused", &refused)?)])
+    }
 }
 
 export_process_manager!(Odd);
 
 #[cfg(test)]
 mod tests {
-    use weir_plugin_sdk::testing::{event, new_event, process_manager, stream_event, timer};
+    use weir_plugin_sdk::testing::{command, event, new_event, process_manager, stream_event, timer};
 
     use super::*;
 
@@ -103,6 +110,8 @@ mod tests {
                 Action::set_timer("o1", WAIT_MS, &json!({"order": "o1"})).expect("JSON"),
             ])
             .timer(timer("o1", WAIT_MS, r#"{"order":"o1"}"#))
-            .then_actions([Action::append(new_event("payments", "payment-late", r#"{"order":"o1"}"#))]);
+            .then_actions([Action::append(new_event("payments", "payment-late", r#"{"order":"o1"}"#))])
+            .refused(command("add", "payments", "o1", "{}"), "no")
+            .then_actions([Action::append(new_event("payments", "payment-refused", r#"{"order":"o1","code":"no"}"#))]);
     }
 }
