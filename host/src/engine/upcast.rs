@@ -9,16 +9,29 @@ use crate::model::Event;
 use crate::plugin::{OnTrap, Plugins, Upcaster};
 
 pub(super) async fn upcast(plugins: &Plugins, events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+    upcast_as(plugins, events, false).await
+}
+
+/// The same, whatever operators say about failures: what is made of the events is kept, and would be wrong for ever.
+pub(super) async fn upcast_strictly(plugins: &Plugins, events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+    upcast_as(plugins, events, true).await
+}
+
+async fn upcast_as(plugins: &Plugins, events: Vec<Event>, strictly: bool) -> Result<Vec<Event>, EngineError> {
     let upcasters = plugins.upcasters();
     if upcasters.is_empty() || events.is_empty() {
         return Ok(events);
     }
     // What a call of a guest needs is kept out of the future of every read and follower.
-    Box::pin(upcast_by(&upcasters, events)).await
+    Box::pin(upcast_by(&upcasters, events, strictly)).await
 }
 
 /// One call an upcaster, with the events that interest it as they are then.
-async fn upcast_by(upcasters: &[Arc<Upcaster>], mut events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
+async fn upcast_by(
+    upcasters: &[Arc<Upcaster>],
+    mut events: Vec<Event>,
+    strictly: bool,
+) -> Result<Vec<Event>, EngineError> {
     for upcaster in upcasters {
         let chosen: Vec<usize> = (0..events.len()).filter(|&i| upcaster.interested_in(&events[i])).collect();
         if chosen.is_empty() {
@@ -27,7 +40,7 @@ async fn upcast_by(upcasters: &[Arc<Upcaster>], mut events: Vec<Event>) -> Resul
         let batch: Vec<Event> = chosen.iter().map(|&i| events[i].clone()).collect();
         match ask(upcaster, &batch).await {
             Ok(changed) => chosen.into_iter().zip(changed).for_each(|(i, event)| events[i] = event),
-            Err(error) if upcaster.on_trap() == OnTrap::Pass => {
+            Err(error) if upcaster.on_trap() == OnTrap::Pass && !strictly => {
                 tracing::warn!(plugin = %upcaster.id().name, %error, "an upcaster failed; its side-car says to pass");
             }
             Err(error) => return Err(error),

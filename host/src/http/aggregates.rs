@@ -144,8 +144,8 @@ pub fn answer(status: StatusCode, body: Vec<u8>, executed: &Executed) -> Respons
     idempotency::marked(response, executed.replayed)
 }
 
-/// A state's tag is its version, so that it can be expected of the next command. Who keeps it asks again: another decider makes
-/// another state of the same events.
+/// A state's tag is its version, so that it can be expected of the next command. No cache keeps it: another decider makes another
+/// state of the same events.
 fn tagged(mut response: Response, version: Version) -> Response {
     if let Ok(tag) = HeaderValue::from_str(&format!("\"{version}\"")) {
         response.headers_mut().insert(header::ETAG, tag);

@@ -80,9 +80,10 @@ impl Cache {
         if is_old {
             return;
         }
-        *held = (new.bytes() < self.bytes_max / 2).then(|| (made_by.clone(), new.clone()));
+        let fits = new.bytes() < self.bytes_max / 2;
+        *held = fits.then(|| (made_by.clone(), new.clone()));
         drop(held);
-        let bytes = cost(key) + new.bytes().min(self.bytes_max / 2);
+        let bytes = cost(key) + if fits { new.bytes() } else { 0 };
         let before = entry.bytes.swap(bytes, Ordering::Relaxed);
         // It was asked for just now, and so is young, unless others made it age in between.
         if halves.young.contains_key(key) {
@@ -91,7 +92,7 @@ impl Cache {
         halves.age(self.entries_max / 2, self.bytes_max / 2);
     }
 
-    /// Entries, and about the bytes of the younger half.
+    /// How many entries there are.
     pub fn len(&self) -> usize {
         let halves = lock(&self.halves);
         halves.young.len() + halves.old.len()

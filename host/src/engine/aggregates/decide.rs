@@ -71,7 +71,8 @@ impl Engine {
         events: &[NewEvent],
         time_ms: u64,
     ) -> Result<Option<Payload>, EngineError> {
-        let foreseen = crate::engine::upcast::upcast(&self.plugins, foreseen(aggregate, held.version, events, time_ms));
+        let foreseen =
+            crate::engine::upcast::upcast_strictly(&self.plugins, foreseen(aggregate, held.version, events, time_ms));
         let foreseen = foreseen.await?;
         let state = match foreseen.is_empty() {
             true => held.payload.clone(),

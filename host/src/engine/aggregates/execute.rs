@@ -6,7 +6,7 @@ use super::decide::its_fault;
 use super::load::version_of;
 use super::{Aggregate, Executed, Execution, Held, MadeBy};
 use crate::engine::publish::replay;
-use crate::engine::upcast::upcast;
+use crate::engine::upcast::upcast_strictly;
 use crate::engine::{Engine, EngineError};
 use crate::model::limits::{COMMAND_RETRIES_MAX, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope};
@@ -126,7 +126,7 @@ impl Engine {
             let Some(next) = next else { break };
             from = next;
         }
-        upcast(&self.plugins, events).await
+        upcast_strictly(&self.plugins, events).await
     }
 }
 

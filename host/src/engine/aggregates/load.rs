@@ -2,7 +2,7 @@
 
 use super::cache::Key;
 use super::{Aggregate, Held, MadeBy, State};
-use crate::engine::upcast::upcast;
+use crate::engine::upcast::upcast_strictly;
 use crate::engine::{Engine, EngineError};
 use crate::model::{Direction, Event, Filter, Page, Payload, Read, Scope, StreamName, TopicName, Version, limits};
 
@@ -89,7 +89,7 @@ impl Engine {
         while held.version < until {
             let events = self.events_after(aggregate, held.version, until).await?;
             let last = events.last().and_then(version_of).unwrap_or(until);
-            let events = upcast(&self.plugins, events).await?;
+            let events = upcast_strictly(&self.plugins, events).await?;
             held.payload = aggregate.evolve(held.payload.as_ref(), &events).await?;
             held.version = last;
         }

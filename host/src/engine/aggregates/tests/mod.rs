@@ -30,7 +30,11 @@ pub struct Shop {
 
 /// The odd decider, told how to behave and which version to be.
 pub fn counter(behaviour: &str, version: &str) -> Vec<u8> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/guests/dist/odd-decider.wasm");
+    odd("odd-decider", behaviour, version)
+}
+
+pub fn odd(file: &str, behaviour: &str, version: &str) -> Vec<u8> {
+    let path = format!("{}/../tests/guests/dist/{file}.wasm", env!("CARGO_MANIFEST_DIR"));
     let mut bytes = std::fs::read(path).expect("cargo xtask plugins was run");
     for (marker, text) in [("@@behaviour:", behaviour), ("@@version:", version)] {
         let at = bytes.windows(marker.len()).position(|part| part == marker.as_bytes()).expect("a marker");

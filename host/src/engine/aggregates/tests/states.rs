@@ -115,6 +115,17 @@ async fn a_state_without_its_first_events_is_not_served() {
 }
 
 #[tokio::test]
+async fn a_state_is_not_made_of_events_that_an_upcaster_passed_over() {
+    let shop = Shop::open().await;
+    shop.publish("s", 1, 1).await;
+    shop.house.put("up.toml", "on_trap = \"pass\"\n");
+    shop.house.put("up.wasm", odd("odd-upcaster", "trap-in-upcast", "0.1.0"));
+    shop.house.until_serving("up", 1).await;
+    let state = shop.engine.state(&topic("t"), &stream("s"), None).await;
+    assert!(matches!(&state, Err(EngineError::Plugin(error)) if error.plugin.name == "up"), "{state:?}");
+}
+
+#[tokio::test]
 async fn ten_thousand_aggregates_need_no_more_memory_than_they_may() {
     let mut shop = Shop::open().await;
     let engine = Arc::get_mut(&mut shop.engine).expect("nobody else has it");

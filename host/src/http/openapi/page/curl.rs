@@ -47,7 +47,10 @@ pub fn example(document: &Value, operation: &Operation<'_>) -> String {
         path = path.replace(&format!("{{{name}}}"), part(name, operation.path));
     }
     let schema = &operation.value["requestBody"]["content"]["application/json"]["schema"];
-    let body = super::schema::named(schema).and_then(body).map(|body| format!(" -d '{body}'"));
+    // One that may be left out is there as one of two.
+    let named = |schema| super::schema::named(schema);
+    let name = named(schema).or_else(|| list(&schema["oneOf"]).iter().find_map(named));
+    let body = name.and_then(body).map(|body| format!(" -d '{body}'"));
     let method = match (operation.method, &body) {
         ("get", _) | ("post", Some(_)) => String::new(),
         (method, _) => format!(" -X {}", method.to_uppercase()),
