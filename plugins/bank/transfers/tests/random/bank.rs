@@ -76,7 +76,7 @@ impl Bank {
         let id = format!("account-{}", self.opened);
         self.opened += 1;
         self.person(&id, "open", json!({"owner": "Somebody"})).expect("it is a new one");
-        let amount = 1 + dice.below(1_000);
+        let amount = 1 + dice.below(5_000);
         self.person(&id, "deposit", json!({"amount": amount})).expect("it is open");
         self.open.push(id);
     }
@@ -93,9 +93,9 @@ impl Bank {
         let index = dice.index(self.open.len());
         let id = self.open[index].clone();
         let amount = 1 + dice.below(500);
-        match dice.below(8) {
-            0..3 => _ = self.person(&id, "deposit", json!({"amount": amount})),
-            3..6 => _ = self.person(&id, "withdraw", json!({"amount": amount})),
+        match dice.below(24) {
+            0..15 => _ = self.person(&id, "deposit", json!({"amount": amount})),
+            15..23 => _ = self.person(&id, "withdraw", json!({"amount": amount})),
             _ => {
                 let balance = self.states[&id].balance;
                 if balance > 0 {

@@ -41,8 +41,8 @@ fn take(turn: Turn, bank: &mut Bank, dice: &mut Dice) {
 
 /// Chances of the turns, in their order. Some of the time everything flows, and some of the time something hangs.
 fn chances(dice: &mut Dice) -> [u64; 7] {
-    let flow = |dice: &mut Dice| [0, 2, 8, 16][dice.below(4) as usize];
-    [4, 1, 2, flow(dice), flow(dice), flow(dice), dice.below(3)]
+    let flow = |dice: &mut Dice| [0, 4, 16, 32][dice.below(4) as usize];
+    [2, 1, 2, flow(dice), flow(dice), flow(dice), u64::from(dice.one_in(4))]
 }
 
 fn live(seed: u64) -> Bank {
