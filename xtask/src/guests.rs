@@ -13,9 +13,15 @@ struct Guest {
     name: &'static str,
 }
 
-const GUESTS: [Guest; 10] = [
+const GUESTS: [Guest; 16] = [
     Guest { package: "weir-plugin-schema", folder: "plugins/dist", name: "schema" },
     Guest { package: "weir-plugin-webhook", folder: "plugins/dist", name: "webhook" },
+    Guest { package: "weir-plugin-items", folder: "plugins/dist", name: "items" },
+    Guest { package: "weir-plugin-account-balances", folder: "plugins/bank/dist", name: "account-balances" },
+    Guest { package: "weir-plugin-account-opened-v2", folder: "plugins/bank/dist", name: "account-opened-v2" },
+    Guest { package: "weir-plugin-bank-account", folder: "plugins/bank/dist", name: "bank-account" },
+    Guest { package: "weir-plugin-card-number-guard", folder: "plugins/bank/dist", name: "card-number-guard" },
+    Guest { package: "weir-plugin-transfers", folder: "plugins/bank/dist", name: "transfers" },
     Guest { package: "weir-example-validator", folder: "plugins/examples/dist", name: "rust-validator" },
     Guest { package: "weir-example-projection", folder: "plugins/examples/dist", name: "rust-projection" },
     Guest { package: "weir-guest-odd", folder: "tests/guests/dist", name: "odd" },
