@@ -145,7 +145,7 @@ pub async fn get_projection(State(app): State<App>, Path(name): Path<String>) ->
     path = "/projections/{projection}/state/{key}",
     tag = PROJECTIONS,
     params(params::Projection, params::ViewKey, params::Fresh, params::IfNoneMatch),
-    responses(answers::ViewEntry, Refused<(InPath, OfProjection, OfKey, Query, Viewing)>)
+    responses(answers::ViewValue, Refused<(InPath, OfProjection, OfKey, Query, Viewing)>)
 )]
 pub async fn get_state_of(
     State(app): State<App>,
@@ -160,8 +160,12 @@ pub async fn get_state_of(
         Problem::not_found("KEY_NOT_FOUND", format!("the view of '{name}' has no key '{key}'"))
             .with("position", position.into())
     })?;
-    let entry = entry(&key, &value, Some(position));
-    Ok(answer(&headers, value.as_bytes(), &entry, position, generation))
+    let kind = match &value {
+        Payload::Json(_) => "application/json",
+        Payload::Bytes(_) => "application/octet-stream",
+    };
+    let body = ([(header::CONTENT_TYPE, kind)], value.as_bytes().clone());
+    Ok(answer(&headers, value.as_bytes(), body, position, generation))
 }
 
 /// Several values of the view, in the order of their keys.
@@ -187,11 +191,11 @@ pub async fn get_state(
     let page = (others.remove("prefix").unwrap_or_default(), others.remove("after"), limit);
     let Reading { value, position, generation } = app.views.scan(&name, page, fresh).await?;
     let next = value.last().filter(|_| value.len() == limit).map(|(key, _)| key.clone());
-    let entries: Vec<Value> = value.iter().map(|(key, value)| entry(key, value, None)).collect();
+    let entries: Vec<Value> = value.iter().map(|(key, value)| entry(key, value)).collect();
     let entries = json!({ "entries": entries, "next": next, "position": position });
     let mut bytes = Vec::new();
     value.iter().for_each(|(key, value)| bytes.extend(key.as_bytes().iter().chain(value.as_bytes().iter()).copied()));
-    Ok(answer(&headers, &bytes, &entries, position, generation))
+    Ok(answer(&headers, &bytes, Json(entries), position, generation))
 }
 
 /// Asks the projection a query of its own; what else the address says are the query's parameters.
@@ -212,7 +216,7 @@ pub async fn get_query(
     let params = serde_json::to_string(&others).map_err(|error| refuse(error.to_string()))?;
     let Reading { value, position, generation } = app.views.query(&name, &asked, &params, fresh).await?;
     let value = RawValue::from_string(value).map_err(|error| refuse(error.to_string()))?;
-    Ok(answer(&headers, value.get().as_bytes(), &value, position, generation))
+    Ok(answer(&headers, value.get().as_bytes(), Json(&value), position, generation))
 }
 
 /// Events that the live view left out, as its side-car says.
@@ -316,24 +320,27 @@ fn known(others: &BTreeMap<String, String>, names: &[&str]) -> Result<(), Proble
     Err(refuse(format!("query parameter '{odd}' is not known here; known are {}", all.join(", "))))
 }
 
-fn entry(key: &str, value: &Payload, position: Option<Position>) -> Value {
+fn entry(key: &str, value: &Payload) -> Value {
     let mut entry = json!({ "key": key });
     match value {
         // It was JSON when it was written; what is not any more would be a damaged file.
         Payload::Json(text) => entry["value"] = serde_json::from_slice(text).unwrap_or_default(),
         Payload::Bytes(bytes) => entry["data"] = BASE64.encode(bytes).into(),
     }
-    if let Some(position) = position {
-        entry["position"] = position.into();
-    }
     entry
 }
 
 /// The tag names what was read, not when: a client keeps it for as long as the value stays.
-fn answer(headers: &HeaderMap, content: &[u8], body: &impl Serialize, position: Position, generation: u64) -> Response {
+fn answer(
+    headers: &HeaderMap,
+    content: &[u8],
+    body: impl IntoResponse,
+    position: Position,
+    generation: u64,
+) -> Response {
     let tag = format!("\"{}\"", &hex(&Sha256::digest(content))[..16]);
     let mut response =
-        if knows(headers, &tag) { StatusCode::NOT_MODIFIED.into_response() } else { Json(body).into_response() };
+        if knows(headers, &tag) { StatusCode::NOT_MODIFIED.into_response() } else { body.into_response() };
     // Digits, letters and quotes are always a header's value.
     let text = |text: String| HeaderValue::from_str(&text).unwrap_or(HeaderValue::from_static(""));
     let own = response.headers_mut();

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
 use weir_tests::scenarios::{
-    CrashPlan, FollowersPlan, OpenApiPlan, PROJECTS, ReloadsPlan, Steady, crash, followers, hostile, openapi, projects,
-    reload, reloads, webhooks,
+    CrashPlan, FollowersPlan, OpenApiPlan, PROJECTS, ReloadsPlan, Steady, TransfersPlan, crash, followers, hostile,
+    openapi, projects, reload, reloads, transfers, webhooks,
 };
 
 #[derive(Debug, Parser)]
@@ -29,6 +29,9 @@ struct Args {
     /// How many requests `openapi` makes of each operation at most
     #[arg(long, default_value_t = 2_000)]
     cases: u32,
+    /// How many transfers `transfers` asks for
+    #[arg(long, default_value_t = 100_000)]
+    transfers: usize,
     /// How many files `reloads` changes
     #[arg(long, default_value_t = 2_000)]
     reloads: usize,
@@ -43,6 +46,7 @@ enum Check {
     Reloads,
     Hostile,
     Projects,
+    Transfers,
     #[value(name = "openapi")]
     OpenApi,
 }
@@ -71,6 +75,11 @@ async fn main() {
         }
         if wanted(Check::Hostile) {
             println!("hostile {n}: {:?}", hostile(options.clone(), 5, Duration::from_secs(6)).await);
+        }
+        if wanted(Check::Transfers) {
+            let seed = args.seed.unwrap_or_else(rand::random) + u64::from(n);
+            let plan = TransfersPlan { accounts: 1_000, transfers: args.transfers, clients: 32, kills: 20, seed };
+            println!("transfers {n}: {plan:?} {:?}", transfers(options.clone(), plan).await);
         }
         if wanted(Check::Projects) {
             let target = std::path::absolute("target/projects").expect("a directory");

@@ -7,6 +7,7 @@ mod openapi;
 mod projects;
 mod reload;
 mod reloads;
+mod transfers;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
@@ -16,6 +17,7 @@ pub use openapi::{OpenApiPlan, openapi};
 pub use projects::{PROJECTS, projects};
 pub use reload::{ReloadReport, another_schema_plugin, another_webhook_plugin, reload};
 pub use reloads::{ReloadsPlan, ReloadsReport, Steady, Vitals, reloads};
+pub use transfers::{TransfersPlan, TransfersReport, transfers};
 pub use webhooks::{WebhookReport, webhooks};
 
 use serde_json::{Value, json};

@@ -36,10 +36,14 @@ pub fn another_webhook_plugin() -> Vec<u8> {
 
 fn another(plugin: &str) -> Vec<u8> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/dist").join(format!("{plugin}.wasm"));
-    let mut bytes = std::fs::read(file).expect("plugins/dist/<plugin>.wasm; run `cargo xtask plugins`");
+    marked(std::fs::read(file).expect("plugins/dist/<plugin>.wasm; run `cargo xtask plugins`"), rand::random())
+}
+
+/// The same component with a custom section at its end.
+pub(super) fn marked(mut bytes: Vec<u8>, mark: u64) -> Vec<u8> {
     // A custom section: its number, its size, its name's size and name, and a mark that no compiled plugin in a cache has.
     bytes.extend_from_slice(b"\x00\x0d\x04mark");
-    bytes.extend_from_slice(&rand::random::<u64>().to_le_bytes());
+    bytes.extend_from_slice(&mark.to_le_bytes());
     bytes
 }
 

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use weir_tests::scenarios::odd;
+use weir_tests::scenarios::{TransfersPlan, odd, transfers};
 use weir_tests::{Client, TestServer, eventually};
 
-use crate::server;
 use crate::upcasters::put;
+use crate::{options, server};
 
 /// A server with the topics `orders` and `payments`, and a manager that asks for the payment of orders.
 async fn shop(behaviour: &str) -> TestServer {
@@ -124,4 +124,12 @@ async fn a_manager_hears_of_commands_that_are_refused_and_sees_the_events_of_the
     .await;
     assert_eq!((&added["stream"], &added["payload"]), (&json!("o3"), &json!({"by": 1})));
     assert_eq!(api.events("payments").await.len(), 3, "what was refused is not tried again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn money_is_neither_lost_nor_made_while_the_server_is_killed_and_its_plugins_are_replaced() {
+    let plan = TransfersPlan { accounts: 20, transfers: 400, clients: 8, kills: 4, seed: 7 };
+    let report = transfers(options(), plan).await;
+    assert_eq!(report.ends.values().sum::<usize>(), 400);
+    assert!(report.ends["transfer-completed"] > 50 && report.ends["transfer-failed"] > 5, "{report:?}");
 }

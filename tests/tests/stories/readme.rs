@@ -6,6 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use weir_tests::{TestServer, eventually};
+
 use crate::server;
 
 /// A fenced block: its language and its text.
@@ -51,7 +53,10 @@ fn lines_fit(shown: &str, found: &str) -> bool {
 
 /// Runs all commands of a file, one after the other; how many there were.
 async fn run_commands_of(file: &str) -> usize {
-    let server = server().await;
+    run_on(&server().await, file)
+}
+
+fn run_on(server: &TestServer, file: &str) -> usize {
     let address = server.client.base.strip_prefix("http://").expect("a URL").to_owned();
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     let blocks = blocks(&std::fs::read_to_string(path).expect("a file"));
@@ -87,6 +92,25 @@ async fn the_readmes_commands_print_what_the_readme_shows() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_about_cloud_events_print_what_is_shown() {
     assert!(run_commands_of("docs/cloudevents.md").await >= 8, "there are commands");
+}
+
+/// The bank is in the plugin directory from the start; its files are copied there as the page says.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_tutorials_commands_print_what_is_shown() {
+    let server = server().await;
+    let bank = Path::new(env!("CARGO_MANIFEST_DIR")).join("../plugins/bank");
+    let grants = "[grants]\nappend = [\"accounts\", \"transfers\"]\n";
+    std::fs::write(server.plugins_dir().join("transfers.toml"), grants).expect("a side-car");
+    for plugin in ["bank-account", "account-balances", "transfers", "account-opened-v2", "card-number-guard"] {
+        let file = format!("{plugin}.wasm");
+        std::fs::copy(bank.join("dist").join(&file), server.plugins_dir().join(&file))
+            .expect("cargo xtask plugins was run");
+        eventually("the bank's plugins serve", 60, async || {
+            (server.client.get(&format!("/plugins/{plugin}")).await.json()["state"] == "active").then_some(())
+        })
+        .await;
+    }
+    assert!(run_on(&server, "docs/tutorial.md") >= 20, "the tutorial has commands");
 }
 
 #[test]

@@ -203,7 +203,7 @@ macro_rules! viewed {
 }
 
 viewed! {
-    ViewEntry = of("ViewEntry"), "The value.";
+    ViewValue = json!(true), "The value, as it is; bytes are `application/octet-stream`.";
     ViewEntries = of("ViewEntries"), "The values.";
     QueryAnswer = json!(true), "What the plugin answers.";
 }

@@ -228,7 +228,7 @@ schemas! {
     /// A value of a view. What is no JSON is `data`, in base64, instead of `value`.
     ViewEntry = json!({
         "type": "object", "required": ["key"], "additionalProperties": false,
-        "properties": { "key": text(), "value": true, "data": text(), "position": whole(0) }
+        "properties": { "key": text(), "value": true, "data": text() }
     });
     /// Values of a view in the order of their keys; `next` is what to ask for after them, if there may be more.
     ViewEntries = all_of(json!({ "entries": list(of("ViewEntry")), "next": text_or_null(), "position": whole(0) }));
