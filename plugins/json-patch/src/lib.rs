@@ -37,7 +37,7 @@ impl Decider for JsonPatch {
 
     /// A document that is not there is no state, so that the document `null` may be one.
     fn write_state(document: &Document) -> Result<Option<Payload>, Problem> {
-        Ok(document.json().map(|json| Payload::Json(json.to_string())))
+        Ok(document.text().map(Payload::Json))
     }
 
     fn read_state(kept: &Payload) -> Result<Document, Problem> {

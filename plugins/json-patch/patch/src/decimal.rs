@@ -31,13 +31,13 @@ impl Decimal {
             None => (text.trim_start_matches('-'), 0),
         };
         let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-        let digits: CompactString = [whole, fraction].concat().into();
-        let leading = digits.len() - digits.trim_start_matches('0').len();
-        match digits.trim_matches('0') {
-            "" => Self { negative: false, exponent: 0, digits: CompactString::default() },
-            trimmed => {
-                Self { negative, exponent: exponent + whole.len() as i64 - leading as i64, digits: trimmed.into() }
-            }
+        let leading = [whole, fraction].iter().flat_map(|part| part.bytes()).take_while(|byte| *byte == b'0').count();
+        let mut digits = CompactString::from(&whole[leading.min(whole.len())..]);
+        digits.push_str(&fraction[leading.saturating_sub(whole.len())..]);
+        digits.truncate(digits.trim_end_matches('0').len());
+        match digits.is_empty() {
+            true => Self { negative: false, exponent: 0, digits },
+            false => Self { negative, exponent: exponent + whole.len() as i64 - leading as i64, digits },
         }
     }
 

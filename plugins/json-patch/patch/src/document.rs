@@ -37,6 +37,13 @@ impl Document {
         self.root.as_ref()
     }
 
+    /// Its text, if it exists.
+    pub fn text(&self) -> Option<String> {
+        let mut text = String::with_capacity(self.bytes);
+        self.root.as_ref()?.write(&mut text);
+        Some(text)
+    }
+
     /// Bytes of its text.
     pub fn bytes(&self) -> usize {
         self.bytes

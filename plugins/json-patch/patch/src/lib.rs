@@ -22,6 +22,7 @@ mod operation;
 mod path;
 mod read;
 mod select;
+mod special;
 mod write;
 
 pub use decimal::Decimal;
@@ -34,4 +35,4 @@ pub use object::Object;
 pub use operation::{Fault, Operation, Patch, PatchError};
 pub use path::Path;
 pub use read::ReadError;
-pub use select::{members, select};
+pub use select::{Members, Selection};

@@ -2,7 +2,7 @@
 
 use crate::json::Json;
 use crate::object::Object;
-use crate::write::escape_bytes;
+use crate::special::escaped_bytes;
 
 /// The size of a value.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -44,7 +44,7 @@ fn list(len: usize, items: impl Iterator<Item = Measure>) -> Measure {
 
 /// Bytes of a JSON string with its quotes.
 pub(crate) fn string_bytes(text: &str) -> usize {
-    2 + text.bytes().map(escape_bytes).sum::<usize>()
+    2 + escaped_bytes(text)
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! From JSON text to a value, in one pass. It knows RFC 8259 and nothing more; a half of a surrogate pair is refused, as
 //! it is no character.
 
-use compact_str::CompactString;
+use std::borrow::Cow;
 
 use crate::json::{Json, Number};
 use crate::limits::TEXT_DEPTH_MAX;
 use crate::object::Object;
+use crate::special::plain_bytes;
 
 /// Why a text is no JSON, or none that is read here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -76,7 +77,7 @@ impl<'t> Reader<'t> {
             Some(b'{' | b'[') if depth == TEXT_DEPTH_MAX => self.fail("too many arrays and objects inside each other"),
             Some(b'{') => self.object(depth + 1),
             Some(b'[') => self.array(depth + 1),
-            Some(b'"') => self.string().map(Json::Text),
+            Some(b'"') => self.string().map(|string| Json::Text(string.into())),
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.word("true", Json::Bool(true)),
             Some(b'f') => self.word("false", Json::Bool(false)),
@@ -102,8 +103,7 @@ impl<'t> Reader<'t> {
         loop {
             items.push(self.value(depth)?);
             if self.take(b']') {
-                items.shrink_to_fit();
-                return Ok(Json::Array(items));
+                return Ok(Json::Array(fitted(items)));
             }
             self.comma()?;
         }
@@ -117,10 +117,9 @@ impl<'t> Reader<'t> {
         }
         loop {
             let name = self.name()?;
-            members.push((name, self.value(depth)?));
+            members.push((name.into(), self.value(depth)?));
             if self.take(b'}') {
-                members.shrink_to_fit();
-                return Ok(Json::Object(Object::of(members)));
+                return Ok(Json::Object(Object::of(fitted(members))));
             }
             self.comma()?;
         }
@@ -131,7 +130,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A member's name, and the colon after it.
-    pub fn name(&mut self) -> Result<CompactString, ReadError> {
+    pub fn name(&mut self) -> Result<Cow<'t, str>, ReadError> {
         if self.next() != Some(b'"') {
             return self.fail("a member's name is expected");
         }
@@ -141,33 +140,20 @@ impl<'t> Reader<'t> {
 
     fn number(&mut self) -> Result<Json, ReadError> {
         let start = self.at;
-        self.at += usize::from(self.peek() == Some(b'-'));
-        match self.peek() {
-            Some(b'0') => self.at += 1,
-            _ => self.digits()?,
+        match number_bytes(&self.text.as_bytes()[start..]) {
+            Ok(bytes) => {
+                self.at += bytes;
+                Ok(Json::Number(Number(self.text[start..self.at].into())))
+            }
+            Err(bytes) => {
+                self.at += bytes;
+                self.fail("a digit is expected")
+            }
         }
-        if self.peek() == Some(b'.') {
-            self.at += 1;
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.at += 1;
-            self.at += usize::from(matches!(self.peek(), Some(b'+' | b'-')));
-            self.digits()?;
-        }
-        Ok(Json::Number(Number(self.text[start..self.at].into())))
     }
 
-    fn digits(&mut self) -> Result<(), ReadError> {
-        let start = self.at;
-        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
-            self.at += 1;
-        }
-        if self.at == start { self.fail("a digit is expected") } else { Ok(()) }
-    }
-
-    /// A string; its opening quote is the next byte.
-    pub fn string(&mut self) -> Result<CompactString, ReadError> {
+    /// A string; its opening quote is the next byte. Most have no escapes, and are a piece of the text.
+    fn string(&mut self) -> Result<Cow<'t, str>, ReadError> {
         self.at += 1;
         let plain = self.run();
         if self.peek() == Some(b'"') {
@@ -190,11 +176,9 @@ impl<'t> Reader<'t> {
 
     /// All bytes up to one that is special in a string.
     fn run(&mut self) -> &'t str {
-        let rest = &self.text.as_bytes()[self.at..];
-        let special = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..0x20);
-        let run = rest.iter().position(special).unwrap_or(rest.len());
-        self.at += run;
-        &self.text[self.at - run..self.at]
+        let start = self.at;
+        self.at += plain_bytes(&self.text.as_bytes()[start..]);
+        &self.text[start..self.at]
     }
 
     fn escape(&mut self) -> Result<char, ReadError> {
@@ -250,8 +234,7 @@ impl<'t> Reader<'t> {
                 Some(b'"') => self.skip_string(),
                 Some(b'{' | b'[') => (open, self.at) = (open + 1, self.at + 1),
                 Some(b'}' | b']') => (open, self.at) = (open.saturating_sub(1), self.at + 1),
-                Some(_) if open == 0 => self.skip_to(|byte| matches!(byte, b',' | b'}' | b']' | 0..=b' ')),
-                Some(_) => self.skip_to(|byte| matches!(byte, b'"' | b'{' | b'[' | b'}' | b']')),
+                Some(_) => self.skip_to_end_or_string(open == 0),
             }
             if open == 0 {
                 return Ok(&self.text[start..self.at]);
@@ -259,20 +242,66 @@ impl<'t> Reader<'t> {
         }
     }
 
-    fn skip_to(&mut self, stop: impl Fn(u8) -> bool) {
+    /// Goes over what is neither a string nor the end of something: over a number or a word, or over all that stands between
+    /// two such places in an array or object.
+    fn skip_to_end_or_string(&mut self, alone: bool) {
         let rest = &self.text.as_bytes()[self.at..];
-        self.at += rest.iter().position(|byte| stop(*byte)).unwrap_or(rest.len());
+        let stop = |byte: &u8| match byte {
+            b'"' | b'{' | b'[' | b'}' | b']' => true,
+            b',' | 0..=b' ' => alone,
+            _ => false,
+        };
+        self.at += rest.iter().position(stop).unwrap_or(rest.len());
     }
 
     fn skip_string(&mut self) {
         self.at += 1;
-        self.skip_to(|byte| matches!(byte, b'"' | b'\\'));
-        while self.peek() == Some(b'\\') {
-            self.at = self.text.len().min(self.at + 2);
-            self.skip_to(|byte| matches!(byte, b'"' | b'\\'));
+        loop {
+            self.at += plain_bytes(&self.text.as_bytes()[self.at..]);
+            match self.peek() {
+                Some(b'"') | None => break,
+                Some(b'\\') => self.at = self.text.len().min(self.at + 2),
+                Some(_) => self.at += 1,
+            }
         }
         self.at += usize::from(self.peek().is_some());
     }
+
+    /// All that is left but the bracket at the end.
+    pub fn last(&mut self) -> Result<&'t str, ReadError> {
+        let (start, end) = (self.at, self.text.len().saturating_sub(1));
+        if start > end || !self.text.ends_with('}') {
+            return self.fail("the end of an object is expected");
+        }
+        self.at = end;
+        Ok(&self.text[start..end])
+    }
+}
+
+/// Bytes of the number at the beginning, or where a digit is missing.
+fn number_bytes(bytes: &[u8]) -> Result<usize, usize> {
+    let digits = |from: usize| match bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count() {
+        0 => Err(from),
+        digits => Ok(from + digits),
+    };
+    let minus = usize::from(bytes.first() == Some(&b'-'));
+    let mut at = if bytes.get(minus) == Some(&b'0') { minus + 1 } else { digits(minus)? };
+    if bytes.get(at) == Some(&b'.') {
+        at = digits(at + 1)?;
+    }
+    if let Some(b'e' | b'E') = bytes.get(at) {
+        let sign = usize::from(matches!(bytes.get(at + 1), Some(b'+' | b'-')));
+        at = digits(at + 1 + sign)?;
+    }
+    Ok(at)
+}
+
+/// A list begins with room for four, and a megabyte of lists of one would take four times as much.
+fn fitted<T>(mut list: Vec<T>) -> Vec<T> {
+    if list.len() < list.capacity() / 2 {
+        list.shrink_to_fit();
+    }
+    list
 }
 
 #[cfg(test)]

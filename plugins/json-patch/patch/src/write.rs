@@ -1,7 +1,7 @@
 //! From a value to compact JSON text: no spaces, members in the order of their names, only those characters escaped that
 //! must be.
 
-use std::fmt::{self, Write};
+use std::fmt;
 
 use serde::de::Error as _;
 use serde::ser::Error as _;
@@ -9,70 +9,69 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::value::RawValue;
 
 use crate::json::Json;
+use crate::special::plain_bytes;
 
-impl fmt::Display for Json {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Json {
+    /// Adds the compact text.
+    pub fn write(&self, out: &mut String) {
         match self {
-            Self::Null => f.write_str("null"),
-            Self::Bool(value) => write!(f, "{value}"),
-            Self::Number(number) => f.write_str(number.as_str()),
-            Self::Text(text) => string(f, text),
-            Self::Array(items) => list(f, ['[', ']'], items.iter(), |f, item| write!(f, "{item}")),
-            Self::Object(object) => list(f, ['{', '}'], object.iter(), |f, (name, value)| {
-                string(f, name)?;
-                write!(f, ":{value}")
+            Self::Null => out.push_str("null"),
+            Self::Bool(true) => out.push_str("true"),
+            Self::Bool(false) => out.push_str("false"),
+            Self::Number(number) => out.push_str(number.as_str()),
+            Self::Text(text) => string(out, text),
+            Self::Array(items) => list(out, ['[', ']'], items.iter(), |out, item| item.write(out)),
+            Self::Object(object) => list(out, ['{', '}'], object.iter(), |out, (name, value)| {
+                string(out, name);
+                out.push(':');
+                value.write(out);
             }),
         }
     }
 }
 
-fn list<T, W: Write>(
-    out: &mut W,
-    [open, close]: [char; 2],
-    items: impl Iterator<Item = T>,
-    one: impl Fn(&mut W, T) -> fmt::Result,
-) -> fmt::Result {
-    out.write_char(open)?;
+impl fmt::Display for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = String::new();
+        self.write(&mut text);
+        f.write_str(&text)
+    }
+}
+
+fn list<T>(out: &mut String, [open, close]: [char; 2], items: impl Iterator<Item = T>, one: impl Fn(&mut String, T)) {
+    out.push(open);
     for (place, item) in items.enumerate() {
         if place > 0 {
-            out.write_char(',')?;
+            out.push(',');
         }
-        one(out, item)?;
+        one(out, item);
     }
-    out.write_char(close)
+    out.push(close);
 }
 
 /// A JSON string.
-fn string(out: &mut impl Write, text: &str) -> fmt::Result {
-    out.write_char('"')?;
-    let mut written = 0;
-    for (at, byte) in text.bytes().enumerate().filter(|(_, byte)| escape_bytes(*byte) > 1) {
-        out.write_str(&text[written..at])?;
-        escape(out, byte)?;
-        written = at + 1;
+fn string(out: &mut String, mut text: &str) {
+    out.push('"');
+    loop {
+        let (plain, rest) = text.split_at(plain_bytes(text.as_bytes()));
+        out.push_str(plain);
+        let Some(byte) = rest.bytes().next() else { break };
+        escape(out, byte);
+        text = &rest[1..];
     }
-    out.write_str(&text[written..])?;
-    out.write_char('"')
+    out.push('"');
 }
 
-fn escape(out: &mut impl Write, byte: u8) -> fmt::Result {
+fn escape(out: &mut String, byte: u8) {
     match byte {
-        b'"' | b'\\' => write!(out, "\\{}", char::from(byte)),
-        b'\n' => out.write_str("\\n"),
-        b'\r' => out.write_str("\\r"),
-        b'\t' => out.write_str("\\t"),
-        0x8 => out.write_str("\\b"),
-        0xc => out.write_str("\\f"),
-        _ => write!(out, "\\u{byte:04x}"),
-    }
-}
-
-/// Bytes that a byte of a string takes in JSON.
-pub(crate) fn escape_bytes(byte: u8) -> usize {
-    match byte {
-        b'"' | b'\\' | b'\n' | b'\r' | b'\t' | 0x8 | 0xc => 2,
-        0..0x20 => 6,
-        _ => 1,
+        b'"' => out.push_str("\\\""),
+        b'\\' => out.push_str("\\\\"),
+        b'\n' => out.push_str("\\n"),
+        b'\r' => out.push_str("\\r"),
+        b'\t' => out.push_str("\\t"),
+        0x8 => out.push_str("\\b"),
+        0xc => out.push_str("\\f"),
+        _ => out.push_str(&format!("\\u{byte:04x}")),
     }
 }
 
