@@ -70,9 +70,10 @@ pub trait Decider: Sized + 'static {
     /// What happens when this command meets this state: events, in order, or a rejection.
     fn decide(&mut self, state: &Self::State, command: &Command) -> Result<Vec<NewEvent>, Rejection>;
 
-    /// The state as the host keeps it. Override both this and [`read_state`](Self::read_state), or neither.
-    fn write_state(state: &Self::State) -> Result<Payload, Problem> {
-        Payload::of(state)
+    /// The state as the host keeps it; none is the initial one, as of a stream without events. Override both this and
+    /// [`read_state`](Self::read_state), or neither.
+    fn write_state(state: &Self::State) -> Result<Option<Payload>, Problem> {
+        Payload::of(state).map(Some)
     }
 
     /// The state from what the host kept.
@@ -113,7 +114,11 @@ impl From<Problem> for Rejection {
 }
 
 /// The state that these events make of what the host kept.
-pub(crate) fn fold<T: Decider>(plugin: &T, kept: Option<&Payload>, events: &[Event]) -> Result<Payload, Problem> {
+pub(crate) fn fold<T: Decider>(
+    plugin: &T,
+    kept: Option<&Payload>,
+    events: &[Event],
+) -> Result<Option<Payload>, Problem> {
     let state = kept.map_or_else(|| Ok(T::State::default()), T::read_state)?;
     let state = events.iter().try_fold(state, |state, event| plugin.evolve(state, event))?;
     T::write_state(&state)
@@ -154,7 +159,7 @@ pub(crate) mod glue {
 
     impl<T: Decider> deciding::Guest for Component<T> {
         fn evolve(state: Option<Payload>, events: Vec<Event>) -> Result<Option<Payload>, Problem> {
-            slot::with(|plugin: &mut T| super::fold(plugin, state.as_ref(), &events)).map(Some)
+            slot::with(|plugin: &mut T| super::fold(plugin, state.as_ref(), &events))
         }
 
         fn decide(state: Option<Payload>, command: Command) -> Result<Vec<NewEvent>, Rejection> {

@@ -190,6 +190,26 @@ impl View {
         host::put(key, value);
     }
 
+    /// The payloads of several keys in one call of the host, in the order of the keys.
+    ///
+    /// ```
+    /// # #[cfg(not(target_family = "wasm"))] {
+    /// # use weir_plugin_sdk::Payload;
+    /// # let host = weir_plugin_sdk::testing::Host::new();
+    /// # let view = host.view();
+    /// view.put_many_raw(&[("a".into(), Payload::Json("[1]".into()))]);
+    /// assert_eq!(view.get_many_raw(&["a".into(), "b".into()]), [Some(Payload::Json("[1]".into())), None]);
+    /// # }
+    /// ```
+    pub fn get_many_raw(&self, keys: &[String]) -> Vec<Option<Payload>> {
+        host::get_many(keys)
+    }
+
+    /// Sets the payloads of several keys in one call of the host.
+    pub fn put_many_raw(&self, entries: &[(String, Payload)]) {
+        host::put_many(entries);
+    }
+
     /// One page of entries: keys that start with `prefix` and come after `after`. The host may give fewer than `limit`;
     /// only an empty page is the end.
     ///

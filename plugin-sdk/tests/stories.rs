@@ -7,8 +7,8 @@ use weir_plugin_sdk::testing::{
     command, decider, event, new_event, process_manager, projection, stream_event, timer, upcaster, validator,
 };
 use weir_plugin_sdk::{
-    Action, Answer, Command, Decider, Event, Manifest, NewEvent, NoConfig, Params, Problem, ProcessManager, Projection,
-    Queries, Rejection, Timer, Upcaster, Validator, Verdict, View, info,
+    Action, Answer, Command, Decider, Event, Manifest, NewEvent, NoConfig, Params, Payload, Problem, ProcessManager,
+    Projection, Queries, Rejection, Timer, Upcaster, Validator, Verdict, View, info,
 };
 
 /// A plugin of every kind: it counts what it sees, and has a problem with the type `bad`.
@@ -177,6 +177,44 @@ fn a_decider_meets_each_command_with_the_state_after_the_one_before() {
         .when(command("dance", "t", "s", "0"))
         .then_rejected("unknown-command")
         .then_state(5);
+}
+
+/// A door that is there after "built" and gone after "burnt".
+struct Door;
+
+impl Decider for Door {
+    type Config = NoConfig;
+    type State = Option<u64>;
+    fn manifest() -> Manifest {
+        Manifest::new("door", "1.0.0")
+    }
+    fn init(_: NoConfig) -> Result<Self, String> {
+        Ok(Self)
+    }
+    fn evolve(&self, _: Option<u64>, event: &Event) -> Result<Option<u64>, Problem> {
+        if event.event_type == "burnt" { Ok(None) } else { event.json().map(Some) }
+    }
+    fn decide(&mut self, _: &Option<u64>, _: &Command) -> Result<Vec<NewEvent>, Rejection> {
+        Err(Rejection::UnknownCommand)
+    }
+    fn write_state(state: &Option<u64>) -> Result<Option<Payload>, Problem> {
+        state.as_ref().map(Payload::of).transpose()
+    }
+    fn read_state(kept: &Payload) -> Result<Option<u64>, Problem> {
+        kept.json().map(Some)
+    }
+}
+
+#[test]
+fn a_decider_may_have_no_state_again() {
+    decider::<Door>()
+        .given([stream_event("t", "s", 1, "built", "2")])
+        .then_state(2)
+        .given([stream_event("t", "s", 2, "burnt", "0")])
+        .then_no_state()
+        .given([stream_event("t", "s", 3, "built", "3")])
+        .then_state(3);
+    assert!(complaint(|| _ = decider::<Door>().given([]).then_state("null")).contains("actual: no state"));
 }
 
 #[test]

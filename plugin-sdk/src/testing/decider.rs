@@ -4,6 +4,8 @@ use super::case::{Case, differ, json, list, new_event, payload, problem, problem
 use crate::decider::{decide, fold};
 use crate::{Command, Decider, Event, NewEvent, Payload, Rejection};
 
+const NO_STATE: &str = "no state";
+
 /// The state of the story's stream, and what came of the last command.
 pub struct Decided {
     state: Option<Payload>,
@@ -23,7 +25,7 @@ impl<T: Decider> Case<T, Decided> {
     pub fn given(mut self, events: impl AsRef<[Event]>) -> Self {
         let kept = self.outcome.state.take();
         match fold(self.plugin(), kept.as_ref(), events.as_ref()) {
-            Ok(state) => self.outcome.state = Some(state),
+            Ok(state) => self.outcome.state = state,
             Err(refused) => panic!("the decider can't evolve, {}", problem(&refused)),
         }
         self.outcome.events += events.as_ref().len() as u64;
@@ -72,9 +74,19 @@ impl<T: Decider> Case<T, Decided> {
     /// The state as the server keeps it: JSON text, or anything that is written as JSON.
     #[track_caller]
     pub fn then_state(self, expected: impl ToString) -> Self {
-        let actual = self.outcome.state.as_ref().map_or_else(|| "no state yet".into(), payload);
-        same("the state", &json(&expected.to_string()), &actual);
+        same("the state", &json(&expected.to_string()), &self.kept());
         self
+    }
+
+    /// The server keeps no state: it is the initial one.
+    #[track_caller]
+    pub fn then_no_state(self) -> Self {
+        same("the state", NO_STATE, &self.kept());
+        self
+    }
+
+    fn kept(&self) -> String {
+        self.outcome.state.as_ref().map_or_else(|| NO_STATE.into(), payload)
     }
 }
 

@@ -75,13 +75,14 @@ impl Decider for Odd {
         Ok(events)
     }
 
-    fn write_state(state: &Counter) -> Result<Payload, Problem> {
-        match behaviour() {
-            "invalid-json-state" => Ok(Payload::Json(r#"{"n":"#.into())),
-            "bytes-state" => Ok(Payload::Bytes(state.n.to_le_bytes().into())),
-            "huge-state" => Ok(Payload::Json(format!("\"{}\"", huge()))),
-            _ => Payload::of(state),
-        }
+    fn write_state(state: &Counter) -> Result<Option<Payload>, Problem> {
+        let payload = match behaviour() {
+            "invalid-json-state" => Payload::Json(r#"{"n":"#.into()),
+            "bytes-state" => Payload::Bytes(state.n.to_le_bytes().into()),
+            "huge-state" => Payload::Json(format!("\"{}\"", huge())),
+            _ => Payload::of(state)?,
+        };
+        Ok(Some(payload))
     }
 
     fn read_state(kept: &Payload) -> Result<Counter, Problem> {
