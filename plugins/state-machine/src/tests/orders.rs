@@ -1,0 +1,1 @@
+//! The charts of the README, from its own text, in whole stories.
