@@ -13,9 +13,13 @@ struct Guest {
     name: &'static str,
 }
 
-const GUESTS: [Guest; 16] = [
+const GUESTS: [Guest; 20] = [
     Guest { package: "weir-plugin-schema", folder: "plugins/dist", name: "schema" },
     Guest { package: "weir-plugin-webhook", folder: "plugins/dist", name: "webhook" },
+    Guest { package: "weir-plugin-current-state", folder: "plugins/dist", name: "current-state" },
+    Guest { package: "weir-plugin-json-patch", folder: "plugins/dist", name: "json-patch" },
+    Guest { package: "weir-plugin-rules", folder: "plugins/dist", name: "rules" },
+    Guest { package: "weir-plugin-state-machine", folder: "plugins/dist", name: "state-machine" },
     Guest { package: "weir-plugin-items", folder: "plugins/dist", name: "items" },
     Guest { package: "weir-plugin-account-balances", folder: "plugins/bank/dist", name: "account-balances" },
     Guest { package: "weir-plugin-account-opened-v2", folder: "plugins/bank/dist", name: "account-opened-v2" },

@@ -136,7 +136,7 @@ fn events() -> OpenApiRouter<App> {
 fn commands() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(aggregates::post_command))
-        .routes(routes!(documents::post_new_aggregate))
+        .routes(routes!(projections::get_aggregates, documents::post_new_aggregate))
         .routes(routes!(
             aggregates::get_aggregate,
             documents::post_aggregate,

@@ -20,15 +20,16 @@ use super::App;
 use super::body::{Body, Object};
 use super::cache::knows;
 use super::openapi::problems::{
-    Body as OfBody, InPath, OfKey, OfProjection, Once, Query, Querying, Refused, Replaying, Shape, ViewAction, Viewing,
+    Body as OfBody, InPath, Listing, Named, OfKey, OfProjection, OfTopic, Once, Query, Querying, Refused, Replaying,
+    Shape, ViewAction, Viewing,
 };
-use super::openapi::{PROJECTIONS, answers, params, schemas};
+use super::openapi::{COMMANDS, PROJECTIONS, answers, params, schemas};
 use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
 use crate::delivery::{Fresh, Letter, Made, Reading, Standing, ViewError, ViewState, ViewStatus};
 use crate::model::limits::{VIEW_ANSWER_ENTRIES_MAX, VIEW_WAIT_MS, VIEW_WAIT_MS_MAX};
-use crate::model::{Payload, Position, hex};
+use crate::model::{Payload, Position, TopicName, hex};
 
 const POSITION: HeaderName = HeaderName::from_static("weir-position");
 const GENERATION: HeaderName = HeaderName::from_static("weir-generation");
@@ -213,10 +214,46 @@ pub async fn get_query(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (fresh, others) = Fresh::parse(query.as_deref())?;
-    let params = serde_json::to_string(&others).map_err(|error| refuse(error.to_string()))?;
-    let Reading { value, position, generation } = app.views.query(&name, &asked, &params, fresh).await?;
+    ask(&app, &headers, (&name, &asked), &others, fresh).await
+}
+
+/// The projection that keeps the documents of all topics.
+const DOCUMENTS: &str = "current-state";
+
+/// Lists a topic's documents as the projection `current-state` keeps them: members and paths filter them, `sort` orders them,
+/// and `limit` and `after` page through them.
+#[utoipa::path(
+    get,
+    path = "/aggregates/{topic}",
+    tag = COMMANDS,
+    params(params::Topic, params::Documents, params::Fresh, params::IfNoneMatch),
+    responses(answers::DocumentList, Refused<(InPath, Named, OfTopic, Listing, Querying, Viewing)>)
+)]
+pub async fn get_aggregates(
+    State(app): State<App>,
+    Path(topic): Path<String>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let topic = app.engine.topic(&TopicName::parse(&topic)?)?;
+    let (fresh, mut others) = Fresh::parse(query.as_deref())?;
+    if others.insert("topic".to_owned(), topic.name.to_string()).is_some() {
+        return Err(refuse("the topic stands in the path; a member of that name cannot be a filter here"));
+    }
+    ask(&app, &headers, (DOCUMENTS, "list"), &others, fresh).await
+}
+
+async fn ask(
+    app: &App,
+    headers: &HeaderMap,
+    (name, query): (&str, &str),
+    params: &BTreeMap<String, String>,
+    fresh: Fresh,
+) -> Result<Response, Problem> {
+    let params = serde_json::to_string(params).map_err(|error| refuse(error.to_string()))?;
+    let Reading { value, position, generation } = app.views.query(name, query, &params, fresh).await?;
     let value = RawValue::from_string(value).map_err(|error| refuse(error.to_string()))?;
-    Ok(answer(&headers, value.get().as_bytes(), Json(&value), position, generation))
+    Ok(answer(headers, value.get().as_bytes(), Json(&value), position, generation))
 }
 
 /// Events that the live view left out, as its side-car says.

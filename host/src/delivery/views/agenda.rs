@@ -5,7 +5,11 @@
 //! number → the last errand's number     out/<number> → an errand
 //! timer/<key> → when, and its payload   due/<when><key> → empty, or `q` for a timer that fires without actions
 //! quiet → up to this position nothing is asked for: it was done by a generation before
+//! heard/<number> → what it was told besides events, and behind which position
 //! ```
+//!
+//! Timers that fired and commands that were refused are no events, and yet the view follows from them: they are kept in their
+//! order, so that a view that is built anew is told of them where the one before was.
 
 use std::collections::BTreeMap;
 
@@ -18,12 +22,14 @@ use crate::plugin::{Action, Command, Timer};
 use crate::storage::StorageError;
 use crate::storage::views::Shown;
 
+const LAST_HEARD: &[u8] = b"last-heard";
 const NUMBER: &[u8] = b"number";
 const QUIET: &[u8] = b"quiet";
 const OUT: &[u8] = b"out/";
 const TIMER: &[u8] = b"timer/";
 const DUE: &[u8] = b"due/";
 /// A timer that was fired by a generation before: the plugin hears of it, and what it asks for then is not done.
+const HEARD: &[u8] = b"heard/";
 const FIRED_BEFORE: &[u8] = b"q";
 
 pub type Note = (Vec<u8>, Option<Vec<u8>>);
@@ -54,6 +60,21 @@ impl Errand {
 pub struct Due {
     pub timer: Timer,
     pub fired_before: bool,
+}
+
+/// Something that a process manager was told besides events.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub number: u64,
+    /// Behind this position, and before the next.
+    pub position: Position,
+    pub news: News,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    Fired(Vec<Timer>),
+    Refused { command: Command, code: String, words: String },
 }
 
 /// Changes of an agenda that are not committed yet: the next one sees those before it.
@@ -129,14 +150,13 @@ impl<'a> Draft<'a> {
     }
 
     /// The timer has fired.
-    pub fn fired(&mut self, due: &Due) -> Result<(), StorageError> {
-        self.cancel(&due.timer.key)
+    pub fn fired(&mut self, timer: &Timer) -> Result<(), StorageError> {
+        self.cancel(&timer.key)
     }
 
     fn set(&mut self, timer: &Timer, flag: &[u8]) -> Result<(), StorageError> {
         self.cancel(&timer.key)?;
-        let stored = StoredTimer { at_ms: timer.at_ms, payload: StoredPayload::of(&timer.payload) };
-        let value = serde_json::to_vec(&stored).map_err(|error| corrupt(&error.to_string()))?;
+        let value = serde_json::to_vec(&StoredTimer::of(timer)).map_err(|error| corrupt(&error.to_string()))?;
         self.put([TIMER, timer.key.as_bytes()].concat(), value);
         self.put([&numbered(DUE, timer.at_ms), timer.key.as_bytes()].concat(), flag.to_vec());
         Ok(())
@@ -148,6 +168,14 @@ impl<'a> Draft<'a> {
         let StoredTimer { at_ms, .. } = read(&value)?;
         self.remove([&numbered(DUE, at_ms), key.as_bytes()].concat());
         self.remove(name);
+        Ok(())
+    }
+
+    /// Keeps what it was told, for a view that is built anew.
+    pub fn heard(&mut self, heard: &Heard) -> Result<(), StorageError> {
+        let value = serde_json::to_vec(&StoredHeard::of(heard)).map_err(|error| corrupt(&error.to_string()))?;
+        self.put(LAST_HEARD.to_vec(), heard.number.to_be_bytes().to_vec());
+        self.put(numbered(HEARD, heard.number), value);
         Ok(())
     }
 
@@ -183,6 +211,17 @@ impl<'a> Draft<'a> {
 /// Up to which position nothing is asked for.
 pub fn quiet_until(shown: &Shown) -> Result<Position, StorageError> {
     Ok(shown.note(QUIET)?.map_or(0, |position| read_number(&position)))
+}
+
+/// The number of the last thing that it was told.
+pub fn last_heard(shown: &Shown) -> Result<u64, StorageError> {
+    Ok(shown.note(LAST_HEARD)?.map_or(0, |number| read_number(&number)))
+}
+
+/// What it was told with this number.
+pub fn heard(shown: &Shown, number: u64) -> Result<Option<Heard>, StorageError> {
+    let Some(value) = shown.note(&numbered(HEARD, number))? else { return Ok(None) };
+    Ok(Some(read::<StoredHeard>(&value)?.heard(number)?))
 }
 
 /// The first errands, in order.
@@ -250,6 +289,52 @@ struct StoredTimer {
 }
 
 #[derive(Serialize, Deserialize)]
+struct StoredHeard {
+    position: Position,
+    news: StoredNews,
+}
+
+#[derive(Serialize, Deserialize)]
+enum StoredNews {
+    Fired(Vec<(String, StoredTimer)>),
+    Refused { command: StoredDeed, code: String, words: String },
+}
+
+impl StoredHeard {
+    fn of(heard: &Heard) -> Self {
+        let news = match &heard.news {
+            News::Fired(timers) => {
+                StoredNews::Fired(timers.iter().map(|timer| (timer.key.clone(), StoredTimer::of(timer))).collect())
+            }
+            News::Refused { command, code, words } => {
+                let command = StoredDeed::of(&Deed::Execute(command.clone()));
+                StoredNews::Refused { command, code: code.clone(), words: words.clone() }
+            }
+        };
+        Self { position: heard.position, news }
+    }
+
+    fn heard(self, number: u64) -> Result<Heard, StorageError> {
+        let timer =
+            |(key, timer): (String, StoredTimer)| Timer { key, at_ms: timer.at_ms, payload: timer.payload.payload() };
+        let news = match self.news {
+            StoredNews::Fired(timers) => News::Fired(timers.into_iter().map(timer).collect()),
+            StoredNews::Refused { command, code, words } => match command.deed()? {
+                Deed::Execute(command) => News::Refused { command, code, words },
+                Deed::Append(_) => return Err(corrupt("an event was refused instead of a command")),
+            },
+        };
+        Ok(Heard { number, position: self.position, news })
+    }
+}
+
+impl StoredTimer {
+    fn of(timer: &Timer) -> Self {
+        Self { at_ms: timer.at_ms, payload: StoredPayload::of(&timer.payload) }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
 enum StoredPayload {
     Json(Box<RawValue>),
     Bytes(Vec<u8>),
@@ -303,7 +388,18 @@ impl StoredPayload {
 
 impl Stored {
     fn of(IdempotencyKey { key, request }: IdempotencyKey, deed: &Deed) -> Self {
-        let deed = match deed {
+        Self { key, request, deed: StoredDeed::of(deed) }
+    }
+
+    fn errand(self, number: u64) -> Result<Errand, StorageError> {
+        let key = IdempotencyKey { key: self.key, request: self.request };
+        Ok(Errand { number, key, deed: self.deed.deed()? })
+    }
+}
+
+impl StoredDeed {
+    fn of(deed: &Deed) -> Self {
+        match deed {
             Deed::Append(event) => StoredDeed::Append {
                 topic: event.topic.to_string(),
                 stream: event.stream.as_ref().map(ToString::to_string),
@@ -322,14 +418,13 @@ impl Stored {
                 metadata: command.metadata.to_vec(),
                 time_ms: command.time_ms,
             },
-        };
-        Self { key, request, deed }
+        }
     }
 
-    fn errand(self, number: u64) -> Result<Errand, StorageError> {
+    fn deed(self) -> Result<Deed, StorageError> {
         let odd = |error: crate::model::NameError| corrupt(&error.to_string());
         let stream_name = |stream: String| StreamName::parse(&stream).map_err(odd);
-        let deed = match self.deed {
+        Ok(match self {
             StoredDeed::Append { topic, stream, event_type, payload, tags, metadata } => Deed::Append(NewEvent {
                 topic: TopicName::parse(&topic).map_err(odd)?,
                 stream: stream.map(stream_name).transpose()?,
@@ -343,9 +438,7 @@ impl Stored {
                 let (stream, payload) = (stream_name(stream)?, payload.payload());
                 Deed::Execute(Command { id, name, topic, stream, payload, actor, metadata, time_ms })
             }
-        };
-        let key = IdempotencyKey { key: self.key, request: self.request };
-        Ok(Errand { number, key, deed })
+        })
     }
 }
 
@@ -438,7 +531,7 @@ mod tests {
         commit(&view, |draft| draft.take("p", "2", vec![Action::CancelTimer("b".into())], false).expect("noted"));
         assert_eq!(keys(99), [("a".into(), 30)]);
         let first = due(&view.shown(), 99, 1).expect("timers");
-        commit(&view, |draft| draft.fired(&first[0]).expect("noted"));
+        commit(&view, |draft| draft.fired(&first[0].timer).expect("noted"));
         assert_eq!((keys(99), next_due(&view.shown()).expect("a look")), (vec![], None));
     }
 

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 
-use super::agenda::{self, Deed, Draft, Due, Errand};
+use super::agenda::{self, Deed, Draft, Due, Errand, Heard, News};
 use super::feeder::{Desk, Failure, Feeder};
 use super::folder::{Folded, Folder};
 use super::letters;
@@ -123,6 +123,15 @@ impl Feeder {
         let notes = {
             let mut draft = Draft::new(&desk.shown);
             draft.done(errand);
+            if let Deed::Execute(command) = &errand.deed {
+                let (command, code, words) = (command.clone(), code.to_owned(), words.to_owned());
+                let heard = Heard {
+                    number: next_heard(desk)?,
+                    position: desk.position(),
+                    news: News::Refused { command, code, words },
+                };
+                draft.heard(&heard).map_err(broken)?;
+            }
             draft.take(&folder.id().name, &errand.origin(), folded.actions, false).map_err(broken)?;
             draft.notes().collect()
         };
@@ -149,14 +158,9 @@ impl Feeder {
         }
     }
 
-    /// Fires timers that are due by `now_ms`. In a generation that is being built nothing is done of what they ask for.
-    pub(super) async fn fire(
-        &self,
-        desk: &mut Desk,
-        folder: &Folder,
-        now_ms: u64,
-        quiet: bool,
-    ) -> Result<bool, Failure> {
+    /// Fires timers that are due by now.
+    pub(super) async fn fire(&self, desk: &mut Desk, folder: &Folder) -> Result<bool, Failure> {
+        let now_ms = self.engine.now_ms();
         let due = agenda::due(&desk.shown, now_ms, ERRANDS_AT_ONCE).map_err(broken)?;
         // Those that fired before, under another generation, are a call of their own.
         let Some(before) = due.first().map(|due| due.fired_before) else { return Ok(false) };
@@ -170,8 +174,10 @@ impl Feeder {
         let notes = {
             let mut draft = Draft::new(&desk.shown);
             let origin = draft.origin_of_timers(&timers[0], desk.position()).map_err(broken)?;
-            due.iter().try_for_each(|due| draft.fired(due)).map_err(broken)?;
-            draft.take(&folder.id().name, &origin, folded.actions, quiet || before).map_err(broken)?;
+            due.iter().try_for_each(|due| draft.fired(&due.timer)).map_err(broken)?;
+            let heard = Heard { number: next_heard(desk)?, position: desk.position(), news: News::Fired(timers) };
+            draft.heard(&heard).map_err(broken)?;
+            draft.take(&folder.id().name, &origin, folded.actions, before).map_err(broken)?;
             draft.notes().collect()
         };
         desk.write(folded.writes);
@@ -179,6 +185,39 @@ impl Feeder {
         self.commit_surely(desk, true).await;
         self.run_errands(desk, folder).await?;
         Ok(true)
+    }
+
+    /// Tells a generation that is being built what the live one was told behind the position that it has reached, if it was
+    /// told something; nothing is done of what it asks for then.
+    pub(super) async fn tell_again(&self, desk: &mut Desk, folder: &Folder, heard: Heard) -> Result<(), Failure> {
+        let told = match &heard.news {
+            News::Fired(timers) => folder.fire(desk.view(), timers).await,
+            News::Refused { command, code, words } => folder.hear(desk.view(), command, code, words).await,
+        };
+        let folded = match told {
+            Ok(Ok(folded)) => folded,
+            Ok(Err(refusal)) => return Err(Failure::Event(format!("what it was told before: {}", refusal.message))),
+            Err(error) => return Err(its_failure("what it was told before", error)),
+        };
+        let notes = {
+            let mut draft = Draft::new(&desk.shown);
+            if let News::Fired(timers) = &heard.news {
+                timers.iter().try_for_each(|timer| draft.fired(timer)).map_err(broken)?;
+            }
+            draft.heard(&heard).map_err(broken)?;
+            draft.take(&folder.id().name, "", folded.actions, true).map_err(broken)?;
+            draft.notes().collect()
+        };
+        desk.write(folded.writes);
+        desk.note(notes);
+        self.commit_surely(desk, false).await;
+        Ok(())
+    }
+
+    /// What the live generation was told next, that this one was not told yet.
+    pub(super) fn untold(&self, desk: &Desk) -> Result<Option<Heard>, Failure> {
+        let Some(live) = &self.behind else { return Ok(None) };
+        agenda::heard(&live.view.shown(), next_heard(desk)?).map_err(broken)
     }
 
     /// Notes what a batch asked for, and has it done.
@@ -214,6 +253,10 @@ impl Deed {
             Self::Execute(command) => (command.topic.to_string(), command.stream.to_string()),
         }
     }
+}
+
+fn next_heard(desk: &Desk) -> Result<u64, Failure> {
+    Ok(agenda::last_heard(&desk.shown).map_err(broken)? + 1)
 }
 
 fn broken(error: StorageError) -> Failure {

@@ -126,10 +126,14 @@ impl Feeder {
             };
             if piece.events.is_empty() && piece.end <= desk.gathered.position {
                 self.commit(&mut desk, false).await;
+                if let Err(failure) = self.tell(&mut desk, &folder, piece.end).await {
+                    self.failed(&mut desk, failure).await;
+                    continue;
+                }
                 let mut timer = None;
                 if folder.is_manager() && self.behind.is_none() {
                     // Nothing that came before may still take a timer back.
-                    match self.fire(&mut desk, &folder, self.engine.now_ms(), false).await {
+                    match self.fire(&mut desk, &folder).await {
                         Ok(true) => continue,
                         Ok(false) => timer = self.until_due(&desk),
                         Err(failure) => {
@@ -161,6 +165,15 @@ impl Feeder {
             ahead = self.take(&mut desk, &folder, piece).await;
         }
         self.commit(&mut desk, true).await;
+        let folder = self.folder.borrow().clone();
+        if let Some(folder) = folder.filter(|_| self.behind.is_some()) {
+            // The live one may have been told something last, and stands still now if this one is to take its place.
+            let position = desk.position();
+            if let Err(Failure::Event(reason) | Failure::Wait(reason)) = self.tell(&mut desk, &folder, position).await {
+                tracing::warn!(reason, "a view was not told what the one before was told last");
+            }
+            self.commit(&mut desk, true).await;
+        }
     }
 
     /// Folds a piece, batch by batch, while the next one is read; answers it.
@@ -177,15 +190,11 @@ impl Feeder {
         let folding = async {
             while !rest.is_empty() {
                 let quiet = this.is_quiet(desk, &rest[0]);
-                if quiet && folder.is_manager() {
-                    // While it is built, time is that of the events.
-                    match this.fire(desk, folder, rest[0].time_ms, true).await {
-                        Ok(true) => continue,
-                        Ok(false) => {}
-                        Err(failure) => return Some(failure),
-                    }
-                }
-                let together = if folder.is_manager() { this.together(desk, rest, quiet) } else { rest.len() };
+                let untold = match this.tell(desk, folder, rest[0].position - 1).await {
+                    Ok(untold) => untold,
+                    Err(failure) => return Some(failure),
+                };
+                let together = if folder.is_manager() { this.together(desk, rest, quiet, untold) } else { rest.len() };
                 let (batch, after) = rest.split_at(desk.batch.min(together));
                 match this.fold(desk, folder, batch, quiet).await {
                     Ok(()) => rest = after,
@@ -193,8 +202,9 @@ impl Feeder {
                     Err(failure) => return Some(failure),
                 }
             }
+            let told = this.tell(desk, folder, end).await;
             desk.gathered.position = end;
-            None
+            told.err()
         };
         let (failure, next) = tokio::join!(folding, next);
         if let Some(failure) = failure {
@@ -214,11 +224,23 @@ impl Feeder {
         self.behind.is_some() || event.position <= desk.quiet_until
     }
 
-    /// How many events of a process manager go into one call: those that are alike quiet, and before the next timer if they are.
-    fn together(&self, desk: &Desk, events: &[Event], quiet: bool) -> usize {
-        let due = if quiet { agenda::next_due(&desk.shown).ok().flatten() } else { None };
-        let alike = |event: &&Event| self.is_quiet(desk, event) == quiet && due.is_none_or(|due| event.time_ms < due);
+    /// How many events of a process manager go into one call: those that are alike quiet, and up to where it is told something.
+    fn together(&self, desk: &Desk, events: &[Event], quiet: bool, untold: Option<Position>) -> usize {
+        let alike = |event: &&Event| {
+            self.is_quiet(desk, event) == quiet && untold.is_none_or(|untold| event.position <= untold)
+        };
         events.iter().take_while(alike).count().max(1)
+    }
+
+    /// Tells one that is being built what the live one was told behind positions up to this one; answers where it is told the
+    /// next thing.
+    async fn tell(&self, desk: &mut Desk, folder: &Folder, position: Position) -> Result<Option<Position>, Failure> {
+        loop {
+            match self.untold(desk)? {
+                Some(heard) if heard.position <= position => self.tell_again(desk, folder, heard).await?,
+                other => return Ok(other.map(|heard| heard.position)),
+            }
+        }
     }
 
     fn until_due(&self, desk: &Desk) -> Option<Duration> {

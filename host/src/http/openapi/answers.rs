@@ -205,6 +205,7 @@ macro_rules! viewed {
 viewed! {
     ViewValue = json!(true), "The value, as it is; bytes are `application/octet-stream`.";
     ViewEntries = of("ViewEntries"), "The values.";
+    DocumentList = json!({ "type": "object", "required": ["items", "next"] }), "The documents, and what to ask for after them.";
     QueryAnswer = json!(true), "What the plugin answers.";
 }
 

@@ -79,6 +79,12 @@ params! {
     ViewKey {
         Path "key": json!({ "type": "string", "minLength": 1 }), "The key, percent-encoded.";
     }
+    /// A filter is any other parameter: `customer.name=Ann`, `total[gte]=10`.
+    Documents {
+        Query "sort": json!({ "type": "string" }), "Members to order by, with commas between them; `-` before one turns it round. By id otherwise.";
+        Query "limit": json!({ "type": "integer", "minimum": 1, "maximum": 1_000 }), "At most so many.";
+        Query "after": json!({ "type": "string" }), "`next` of the page before.";
+    }
     QueryName {
         Path "query": json!({ "type": "string", "minLength": 1 }), "The query's name; the plugin knows which there are.";
     }

@@ -240,6 +240,9 @@ groups! {
         503 VIEW_NOT_READY "the view is not there yet",
         504 VIEW_BEHIND "the view did not reach `minPosition` in time; `position` says how far it came",
     }
+    Listing {
+        404 PROJECTION_NOT_FOUND "the projection `current-state` is not among the plugins",
+    }
     Querying {
         400 INVALID_QUERY "`minPosition` or `wait` has no valid value, or a parameter is there more than once",
         400 QUERY_REFUSED "the plugin does not take these parameters; `errors` says why",
