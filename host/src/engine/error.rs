@@ -55,8 +55,8 @@ pub enum EngineError {
     #[error("the state would not be as topic '{topic}' asks{}", reasons(refusals))]
     StateRefused { topic: TopicName, refusals: Vec<Refusal> },
     /// A decider cannot read the events that its state is to be made of.
-    #[error("plugin '{}' {} cannot read the events of stream '{stream}' in topic '{topic}': {}", .plugin.name, .plugin.version, refusal.message)]
-    StateUnreadable { plugin: Box<PluginId>, topic: TopicName, stream: StreamName, refusal: Refusal },
+    #[error(transparent)]
+    StateUnreadable(#[from] Box<StateUnreadable>),
     /// Others wrote to the stream every time; nothing was written.
     #[error(
         "stream '{stream}' of topic '{topic}' changed {attempts} times while the command was decided; send it again"
@@ -101,6 +101,16 @@ pub struct UpcastRefused {
     pub plugin: PluginId,
     /// The first event that it was handed.
     pub first: EventId,
+    pub refusal: Refusal,
+}
+
+/// A decider's own words about events of a stream.
+#[derive(Debug, thiserror::Error)]
+#[error("plugin '{}' {} cannot read the events of stream '{stream}' in topic '{topic}': {}", .plugin.name, .plugin.version, .refusal.message)]
+pub struct StateUnreadable {
+    pub plugin: PluginId,
+    pub topic: TopicName,
+    pub stream: StreamName,
     pub refusal: Refusal,
 }
 

@@ -179,9 +179,10 @@ impl From<EngineError> for Problem {
                 Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "STATE_INVALID", detail)
                     .with("errors", errors(&refusals, None))
             }
-            EngineError::StateUnreadable { plugin, refusal, .. } => {
-                let problem = Problem::unavailable("PLUGIN_FAILED", detail, 1).with("plugin", plugin_json(&plugin));
-                problem.with("errors", errors(&[refusal], None))
+            EngineError::StateUnreadable(unreadable) => {
+                let plugin = plugin_json(&unreadable.plugin);
+                let problem = Problem::unavailable("PLUGIN_FAILED", detail, 1).with("plugin", plugin);
+                problem.with("errors", errors(&[unreadable.refusal], None))
             }
             EngineError::CommandLost { .. } => {
                 let mut problem = Problem::new(StatusCode::CONFLICT, "CONFLICT", detail);

@@ -64,9 +64,15 @@ async fn descriptions_are_kept_by_caches_and_the_page_loads_nothing() {
 #[tokio::test]
 async fn a_path_that_is_no_text_is_a_problem_as_any_other() {
     let server = server().await;
-    for path in
-        ["/topics/%FF", "/topics/%FF/events", "/streams/%C3%28", "/events/%FF", "/consumers/%FF", "/plugins/%FF"]
-    {
+    for path in [
+        "/topics/%FF",
+        "/aggregates/t/%FF",
+        "/topics/%FF/events",
+        "/streams/%C3%28",
+        "/events/%FF",
+        "/consumers/%FF",
+        "/plugins/%FF",
+    ] {
         server.client.get(path).await.problem(400, "INVALID_PATH");
     }
 }

@@ -1,17 +1,16 @@
 //! What a command comes to: first the guards of the validators, then the decider, then a look at the state that its events
 //! would make.
 
-use std::sync::Arc;
-
 use super::{Aggregate, Held};
 use crate::engine::error::Refused;
+use crate::engine::upcast::upcast_strictly;
 use crate::engine::validate::SCHEMA_PLUGIN;
 use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{
     Event, EventType, Metadata, NewEvent, Payload, Version,
     limits::{EVENT_METADATA_BYTES_MAX, EVENT_METADATA_ENTRIES_MAX},
 };
-use crate::plugin::{Command, OnTrap, Refusal, Rejection, Verdict};
+use crate::plugin::{Command, Fault, OnTrap, PluginError, Refusal, Rejection, Verdict};
 
 /// The type under which the schema plugin knows the schema of states; see `Topic::state_setting`.
 pub(in crate::engine) const STATE_TYPE: &str = "state";
@@ -71,13 +70,12 @@ impl Engine {
         events: &[NewEvent],
         time_ms: u64,
     ) -> Result<Option<Payload>, EngineError> {
-        let foreseen =
-            crate::engine::upcast::upcast_strictly(&self.plugins, foreseen(aggregate, held.version, events, time_ms));
-        let foreseen = foreseen.await?;
-        let state = match foreseen.is_empty() {
-            true => held.payload.clone(),
-            false => aggregate.evolve(held.payload.as_ref(), &foreseen).await?,
-        };
+        let foreseen = foreseen(aggregate, held.version, events, time_ms);
+        let foreseen = upcast_strictly(&self.plugins, foreseen).await?;
+        if foreseen.is_empty() {
+            return Ok(held.payload.clone());
+        }
+        let state = aggregate.evolve(held.payload.as_ref(), &foreseen).await?;
         self.check_state(&aggregate.topic, state.as_ref()).await?;
         Ok(state)
     }
@@ -139,8 +137,8 @@ fn inherit(from: &Metadata, to: &mut Metadata) {
 pub(super) fn its_fault(aggregate: &Aggregate, error: EngineError) -> EngineError {
     match &error {
         EngineError::TopicUnknown(_) | EngineError::StoresMixed { .. } => {
-            let fault = crate::plugin::Fault::Answer(format!("it asked for events that cannot be: {error}"));
-            crate::plugin::PluginError { plugin: Arc::as_ref(&aggregate.decider).id().clone(), fault }.into()
+            let fault = Fault::Answer(format!("it asked for events that cannot be: {error}"));
+            PluginError { plugin: aggregate.decider.id().clone(), fault }.into()
         }
         _ => error,
     }

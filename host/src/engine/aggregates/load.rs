@@ -2,6 +2,7 @@
 
 use super::cache::Key;
 use super::{Aggregate, Held, MadeBy, State};
+use crate::engine::error::StateUnreadable;
 use crate::engine::upcast::upcast_strictly;
 use crate::engine::{Engine, EngineError};
 use crate::model::{Direction, Event, Filter, Page, Payload, Read, Scope, StreamName, TopicName, Version, limits};
@@ -18,9 +19,8 @@ impl Aggregate {
         events: &[Event],
     ) -> Result<Option<Payload>, EngineError> {
         self.decider.evolve(state, events).await?.map_err(|refusal| {
-            let plugin = Box::new(self.decider.id().clone());
             let (topic, stream) = (self.topic.name.clone(), self.stream.clone());
-            EngineError::StateUnreadable { plugin, topic, stream, refusal }
+            Box::new(StateUnreadable { plugin: self.decider.id().clone(), topic, stream, refusal }).into()
         })
     }
 }

@@ -50,7 +50,7 @@ async fn a_side_car_binds_topics_that_name_no_decider_themselves() {
     };
     assert!(add("accounts").await.is_ok());
     assert!(matches!(add("others").await, Err(EngineError::NoDecider(_))));
-    let shown = |name: &str| shop.engine.decider_name(&*shop.engine.topic(&topic(name)).expect("a topic"));
+    let shown = |name: &str| shop.engine.decider_name(&shop.engine.topic(&topic(name)).expect("a topic"));
     assert_eq!((shown("accounts").as_deref(), shown("others")), (Some("counter"), None));
     shop.house.plugins.pause(COUNTER).expect("paused");
     assert!(matches!(add("accounts").await, Err(EngineError::DeciderMissing { .. })));

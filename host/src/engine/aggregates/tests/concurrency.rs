@@ -25,7 +25,7 @@ async fn many(engines: &[Arc<Engine>], count: usize) -> Vec<u64> {
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_on_one_aggregate_wait_for_each_other() {
     let shop = Shop::open().await;
-    assert_eq!(many(&[shop.engine.clone()], 200).await, (1..=200).collect::<Vec<_>>());
+    assert_eq!(many(std::slice::from_ref(&shop.engine), 200).await, (1..=200).collect::<Vec<_>>());
     assert_eq!(shop.engine.command_counts().retries, 0);
     assert_eq!(n(shop.state("s").await.map(|state| state.payload).as_ref()), 200);
 }
@@ -51,7 +51,7 @@ async fn publishers_and_commands_go_on_side_by_side() {
             }
         }
     });
-    assert_eq!(many(&[shop.engine.clone()], 100).await.len(), 100);
+    assert_eq!(many(std::slice::from_ref(&shop.engine), 100).await.len(), 100);
     publishing.await.expect("published");
     let state = shop.state("s").await.expect("a state");
     assert_eq!((state.version, n(Some(&state.payload))), (200, 200));
