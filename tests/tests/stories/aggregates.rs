@@ -200,11 +200,15 @@ async fn a_new_file_of_the_decider_goes_on_with_the_states_and_a_faulty_one_harm
     }
     put_in(&server, "counter", "", &odd_version("odd-decider", "state-2", "0.2.0")).await;
     assert_eq!(add(api, "s", 1).await["state"], json!({"n": 301}));
-    put_in(&server, "counter", "", &odd_version("odd-decider", "trap-in-evolve", "0.3.0")).await;
-    let failed = api.post("/aggregates/t/s/commands/add", json!({"by": 1})).await;
-    failed.problem(503, "PLUGIN_FAILED");
-    assert_eq!(failed.json()["plugin"]["name"], "counter");
-    assert_eq!(api.events("t").await.len(), 301, "what its decider cannot read is not recorded");
+    // It is tried on recorded events first, and refused.
+    let faulty = odd_version("odd-decider", "trap-in-evolve", "0.3.0");
+    std::fs::write(server.plugins_dir().join("counter.wasm"), faulty).expect("dropped in");
+    eventually("the faulty file is refused", 60, async || {
+        (api.get("/plugins/counter").await.json()["state"] == "failed").then_some(())
+    })
+    .await;
+    assert_eq!(add(api, "s", 1).await["state"], json!({"n": 302}));
+    assert_eq!(api.events("t").await.len(), 302);
 }
 
 /// A server with documents in the topic `docs`.
@@ -287,4 +291,38 @@ async fn events_of_a_topic_with_schemas_are_validated_whoever_makes_them() {
     refused.problem(422, "EVENT_PUBLISH_FAILED");
     assert_eq!((&refused.json()["plugin"], &refused.json()["errors"][0]["pointer"]), (&json!("schema"), &json!("/by")));
     assert_eq!(api.events("strict").await.len(), 1);
+}
+
+/// The cases of the public suite, through the front door: what a patch makes, or that one which fails writes nothing.
+#[tokio::test]
+async fn every_case_of_the_json_patch_suite_goes_as_it_says() {
+    let server = with_documents().await;
+    let api = &server.client;
+    let cases = std::fs::read(root().join("plugins/json-patch/tests/cases.json")).expect("the cases");
+    let cases: Value = serde_json::from_slice(&cases).expect("JSON");
+    let cases = cases["cases"].as_array().expect("a list");
+    assert!(cases.len() > 100, "{}", cases.len());
+    for (number, case) in cases.iter().enumerate() {
+        let path = format!("/aggregates/docs/case-{number}");
+        api.post(&path, case["doc"].clone()).await.ok(201);
+        let kind = [("content-type", "application/json-patch+json")];
+        let done = api.send_with(Method::PATCH, &path, &kind, case["patch"].clone()).await;
+        let read = api.get(&path).await;
+        match case.get("code").and_then(Value::as_str) {
+            Some(code) => {
+                assert!(matches!(done.status, 409 | 422), "{case}: {}", done.text);
+                assert_eq!(done.json()["errors"][0]["code"], code, "{case}");
+                let read = read.ok(200);
+                assert_eq!((&read["version"], &read["state"]), (&json!(1), &case["doc"]), "{case}");
+            }
+            None if case.get("gone").is_some() => {
+                done.ok(200);
+                read.problem(404, "AGGREGATE_NOT_FOUND");
+            }
+            None => {
+                assert_eq!(done.ok(200)["state"], case["expected"], "{case}");
+                assert_eq!(read.ok(200)["state"], case["expected"], "{case}");
+            }
+        }
+    }
 }

@@ -16,7 +16,7 @@ use super::folder::{Folded, Folder};
 use super::letters;
 use crate::engine::{EngineError, Execution};
 use crate::model::limits::{ERRANDS_AT_ONCE, ERRANDS_PARALLEL};
-use crate::plugin::{Command, PluginError, Timer};
+use crate::plugin::{Command, PluginError, Refusal, Timer};
 use crate::storage::{AppendError, Batch, StorageError};
 
 /// What became of an errand.
@@ -275,8 +275,12 @@ fn its_failure(what: &str, error: PluginError) -> Failure {
 fn ended(error: &EngineError) -> Ended {
     let words = error.to_string();
     let refused = |code: &str| Ended::Refused(code.to_owned(), words.clone());
-    let first = |refusals: &[crate::plugin::Refusal], other: &str| {
-        refused(refusals.first().map_or(other, |refusal| refusal.code.as_str()))
+    let first = |refusals: &[Refusal], other: &str| match refusals {
+        [] => refused(other),
+        [first, ..] => {
+            let words: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
+            Ended::Refused(first.code.clone(), words.join("; "))
+        }
     };
     match error {
         EngineError::CommandRefused { refusals, .. } => first(refusals, "COMMAND_REFUSED"),
