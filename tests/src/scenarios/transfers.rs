@@ -41,8 +41,9 @@ pub struct TransfersReport {
 const PLUGINS: [&str; 3] = ["bank-account", "account-balances", "transfers"];
 /// What each account begins with.
 const CENTS: u64 = 1_000;
-/// Every so many transfers one has hardly any time.
+/// Every so many transfers one has hardly any time; the others have enough for whatever happens here.
 const HURRIED: usize = 50;
+const PATIENT_MS: u64 = 3_600_000;
 const END_SECONDS_MAX: u64 = 900;
 
 /// Has money moved while the server is killed and plugins are replaced at random, then checks that the sum is what it was, and
@@ -126,9 +127,7 @@ async fn send(client: usize, plan: TransfersPlan, mut clients: watch::Receiver<C
         let mut payload = json!({
             "from": format!("a{from}"), "to": format!("a{to}"), "amount": random.random_range(1..CENTS / 2)
         });
-        if number % HURRIED == 0 {
-            payload["timeoutMs"] = 1.into();
-        }
+        payload["timeoutMs"] = if number % HURRIED == 0 { 1 } else { PATIENT_MS }.into();
         let event =
             json!({"type": "transfer-requested", "stream": format!("t{number}"), "payload": payload}).to_string();
         let mut attempts = 0;
