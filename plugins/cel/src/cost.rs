@@ -1,8 +1,10 @@
-//! What an evaluation may cost. The interpreter has no bound of its own: a loop in a loop over what a stranger sent takes as
-//! long as it takes. So every expression is rewritten before it is used: what operators, functions and loops are handed goes
-//! through functions that count its size and fail when it becomes too much. Those have names that nobody can write.
+//! What an evaluation may cost. The interpreter has no bound of its own: a loop in a loop over what a stranger sent
+//! takes as long as it takes. So every expression is rewritten before it is used: what operators, functions and loops
+//! are handed goes through functions that count its size and fail when it becomes too much. Those have names that
+//! nobody can write.
 //!
-//! Loops over maps go through here too, to be in the order of the keys: the interpreter's order is another in every run.
+//! Loops over maps go through here too, to be in the order of the keys: the interpreter's order is another in every
+//! run.
 
 use std::cell::Cell;
 
@@ -11,7 +13,7 @@ use cel::common::types::{CelBytes, CelDouble, CelList, CelMap, CelMapKey, CelStr
 use cel::common::value::{CowVal, Val};
 use cel::{DeclarationError, Env, ExecutionError};
 
-use crate::limits::{EVALUATION_STEPS_MAX, STEP_BYTES};
+use crate::limits::{ENTRY_STEPS, EVALUATION_STEPS_MAX, STEP_BYTES, TURN_STEPS};
 
 const COUNTED: &str = "@counted";
 const RANGE: &str = "@range";
@@ -66,7 +68,8 @@ fn added<'b, 'v>(args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionE
     }
 }
 
-/// A place. The interpreter's word against a broken number holds a copy of the whole list, and a loop may hear many of them.
+/// A place. The interpreter's word against a broken number holds a copy of the whole list, and a loop may hear many of
+/// them.
 fn index<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     match args[0].downcast_ref::<CelDouble>() {
         Some(number) if number.inner().fract() != 0.0 => {
@@ -80,9 +83,11 @@ fn index<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, Execut
 fn range<'b, 'v>(mut args: Vec<CowVal<'b, 'v>>) -> Result<CowVal<'b, 'v>, ExecutionError> {
     let value = args.swap_remove(0);
     count(value.as_ref())?;
+    let turns = value.as_sizer().map_or(0, |sizer| sizer.size().unsigned_abs());
+    charge(turns.saturating_mul(TURN_STEPS))?;
     let Some(map) = value.downcast_ref::<CelMap<'v>>() else { return Ok(value) };
     let mut keys: Vec<&CelMapKey<'v>> = map.inner().keys().collect();
-    keys.sort();
+    keys.sort_unstable();
     let keys: Vec<Box<dyn Val + 'v>> = keys.into_iter().map(|key| key.inner().clone_as_boxed()).collect();
     Ok(CowVal::owned(CelList::from(keys)))
 }
@@ -97,6 +102,7 @@ fn count(value: &(dyn Val + '_)) -> Result<(), ExecutionError> {
     if let Some(list) = value.downcast_ref::<CelList>() {
         list.inner().iter().try_for_each(|item| count(item.as_ref()))?;
     } else if let Some(map) = value.downcast_ref::<CelMap>() {
+        charge(ENTRY_STEPS * map.inner().len() as u64)?;
         map.inner().iter().try_for_each(|(key, item)| count(key.inner()).and_then(|()| count(item.as_ref())))?;
     }
     Ok(())
@@ -158,11 +164,11 @@ fn metered_loop(mut it: ComprehensionExpr) -> ComprehensionExpr {
     it
 }
 
-/// A part that is counted when it is there: not what a literal holds, for that was counted or is no longer than the
-/// expression, and not what a loop has gathered, for the interpreter knows a quick way only for the form that it made.
+/// A part that is counted when it is there: not what a literal list holds, for that was counted, and not what a loop
+/// has gathered, for the interpreter knows a quick way only for the form that it made.
 fn handed(part: IdedExpr) -> IdedExpr {
     match &part.expr {
-        Expr::Literal(_) | Expr::List(_) | Expr::Map(_) => metered(part),
+        Expr::Literal(_) | Expr::List(_) => metered(part),
         Expr::Ident(name) if name.starts_with('@') => part,
         _ => called(COUNTED, metered(part)),
     }

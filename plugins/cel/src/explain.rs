@@ -1,5 +1,5 @@
-//! The interpreter's errors in words, for whoever wrote the expression or sent the values. They name types and members, and
-//! never whole values: those could be large, secret, and in another order each time.
+//! The interpreter's errors in words, for whoever wrote the expression or sent the values. They name types and members,
+//! and never whole values: those could be large, secret, and in another order each time.
 
 use cel::common::ast::{Expr, IdedExpr};
 use cel::{ExecutionError, Value};

@@ -1,5 +1,6 @@
-//! What an expression may call, and the environment that knows it. The interpreter's standard functions, without those of
-//! optional values; `matches` is ours, because the interpreter's would bring a large crate and compile its pattern each time.
+//! What an expression may call, and the environment that knows it. The interpreter's standard functions, without those
+//! of optional values; `matches` is ours, because the interpreter's would bring a large crate and compile its pattern
+//! each time.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

@@ -1,5 +1,5 @@
-//! Globs over names of topics, event types and commands: `*` is any text, `?` any one character. The server's own globs know
-//! more; names have only letters, digits, '.', '_' and '-', so these two are enough here, and cost no crate.
+//! Globs over names of topics, event types and commands: `*` is any text, `?` any one character. The server's own globs
+//! know more; names have only letters, digits, '.', '_' and '-', so these two are enough here, and cost no crate.
 
 use serde::Deserialize;
 

@@ -1,9 +1,9 @@
 //! JSON to values and back, without loss: whole numbers stay whole over all of 64 bits, signed and not, numbers with a
-//! fraction or an exponent are doubles, and members come out in the order of their names. JSON numbers beyond 64 bits are
-//! doubles too, as in most readers; those beyond a double can't be read.
+//! fraction or an exponent are doubles, and members come out in the order of their names. JSON numbers beyond 64 bits
+//! are doubles too, as in most readers; those beyond a double can't be read.
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::fmt;
 
 use cel::common::types::{CelBool, CelDouble, CelInt, CelList, CelMap, CelMapKey, CelString, CelUInt, Kind};
@@ -166,19 +166,23 @@ fn list(list: &CelList<'_>) -> Result<Json, EvalError> {
     list.inner().iter().map(|item| write(item.as_ref())).collect::<Result<_, _>>().map(Json::Array)
 }
 
-/// The interpreter's maps are in no order, so they are put into one.
+/// The interpreter's maps are in no order; JSON's are put into that of the names.
 fn map(map: &CelMap<'_>) -> Result<Json, EvalError> {
-    let mut members = BTreeMap::new();
+    let mut members: Vec<(&str, &dyn Val)> = Vec::with_capacity(map.inner().len());
     for (key, value) in map.inner() {
         let CelMapKey::String(name) = key else {
             return Err(EvalError::new(
                 "a map becomes JSON only if its keys are texts; write {'1': …} instead of {1: …}",
             ));
         };
-        members.insert(name.inner(), value);
+        members.push((name.inner(), value.as_ref()));
     }
-    let member = |(name, value): (&str, &Box<dyn Val + '_>)| Ok((name.to_owned(), write(value.as_ref())?));
-    members.into_iter().map(member).collect::<Result<_, EvalError>>().map(Json::Object)
+    members.sort_unstable_by_key(|(name, _)| *name);
+    let mut object = serde_json::Map::new();
+    for (name, value) in members {
+        object.insert(name.to_owned(), write(value)?);
+    }
+    Ok(Json::Object(object))
 }
 
 /// The name of a type, with its article.

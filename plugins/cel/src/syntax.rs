@@ -14,8 +14,8 @@ pub fn parse(source: &str) -> Result<IdedExpr, CompileError> {
         return Err(CompileError::at(source, 0, message));
     }
     // The parser bounds brackets itself, but calls itself once more for each `? :` in a row.
-    let questions = tokens(source).filter(|token| token.kind == TokenKind::TokQuestion);
-    if let Some(token) = questions.skip(EXPRESSION_DEPTH_MAX).next() {
+    let mut questions = tokens(source).filter(|token| token.kind == TokenKind::TokQuestion);
+    if let Some(token) = questions.nth(EXPRESSION_DEPTH_MAX) {
         return Err(too_deep(source, token.start));
     }
     let parser = PrattParser::default().max_recursion_depth(EXPRESSION_DEPTH_MAX as u16);

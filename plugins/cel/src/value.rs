@@ -1,5 +1,5 @@
-//! Values on their way into an expression. They borrow what they are made of: a payload of a megabyte is not copied to be
-//! looked at.
+//! Values on their way into an expression. They borrow what they are made of: a payload of a megabyte is not copied to
+//! be looked at.
 
 use std::fmt;
 

@@ -155,7 +155,8 @@ fn mistakes_are_found_before_an_expression_is_used_with_their_place() {
         ("[1].all(x, x > 0) && y", "line 1, column 22: unknown variable 'y'; there is payload, type, bytes"),
         (
             "lower(type)",
-            "line 1, column 1: unknown function 'lower'; there is bool, bytes, double, dyn, int, matches, size, string, type, uint, \
+            "line 1, column 1: unknown function 'lower'; there is bool, bytes, double, dyn, int, matches, size, \
+             string, type, uint, \
              has, all, exists, exists_one, existsOne, filter, map",
         ),
         (

@@ -43,12 +43,22 @@ fn loops_in_loops_over_what_a_stranger_sent_end() {
     gives_up("payload.a.map(x, size(payload.b))", &payload);
     gives_up("payload.a.map(x, {'a': payload.b})", &payload);
     gives_up("payload.a.map(x, payload.a + payload.b)", &payload);
+    gives_up("payload.a.all(x, [1, 2, 3, 4, 5].map(y, {'a': y}).size() > 0)", &payload);
     gives_up("[0,1,2,3,4,5,6,7,8,9].map(a, payload.a.map(b, [a, b]))", &payload);
     assert!(
         evaluate("payload.a.exists(x, payload.b[0.5] == 1)", &payload).is_err(),
         "an error holds no copy of the list"
     );
     assert_eq!(evaluate("payload.a.all(x, x == 0) && payload.b.size() == 5000", &payload), Ok("true".into()));
+}
+
+#[test]
+fn a_large_order_is_no_loop_that_got_away() {
+    let line = r#"{"sku":"abc-1","quantity":2,"price":9.5,"tax":19,"a":1,"b":2,"c":3,"d":4,"e":5,"f":"text"}"#;
+    let payload = format!(r#"{{"lines":[{}{line}]}}"#, format!("{line},").repeat(999));
+    let source = "payload.lines.all(l, l.quantity > 0 && l.price > 0.0 && l.tax in [7, 19] && l.sku.startsWith('a'))";
+    assert_eq!(evaluate(source, &payload), Ok("true".into()));
+    assert_eq!(evaluate("payload.all(x, x == 0)", &zeros(8_000)), Ok("true".into()));
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! The validator "rules": business rules without code. The operator writes them as CEL expressions over events and commands;
-//! each that does not hold is a reason why the event or command is refused.
-//! It knows no schemas, keeps nothing, and changes nothing: it says yes or no.
+//! The validator "rules": business rules without code. The operator writes them as CEL expressions over events and
+//! commands; each that does not hold is a reason why the event or command is refused. It knows no schemas, keeps
+//! nothing, and changes nothing: it says yes or no.
 
 mod config;
 mod facts;
@@ -61,8 +61,8 @@ fn matching<'a>(rules: &'a [Rule], topic: &str, name: &str) -> Vec<&'a Rule> {
     rules.iter().filter(|rule| rule.covers(topic, name)).collect()
 }
 
-/// A problem for each rule that does not hold. Where no rule looks, nothing is read; where none looks at the payload, that
-/// is not read.
+/// A problem for each rule that does not hold. Where no rule looks, nothing is read; where none looks at the payload,
+/// that is not read.
 fn broken<'v>(
     rules: &[&Rule],
     facts: impl FnOnce(Needs<'_>) -> Result<Scope<'v>, Problem>,
@@ -74,5 +74,7 @@ fn broken<'v>(
     Ok(rules.iter().filter_map(|rule| rule.broken(&scope)).collect())
 }
 
+#[cfg(test)]
+mod readme_tests;
 #[cfg(test)]
 mod tests;

@@ -24,7 +24,8 @@ impl Rule {
         self.check.uses(variable) || self.when.as_ref().is_some_and(|when| when.uses(variable))
     }
 
-    /// Why it does not hold. A rule that can't be evaluated does not hold: what could not be checked is not let through.
+    /// Why it does not hold. A rule that can't be evaluated does not hold: what could not be checked is not let
+    /// through.
     pub fn broken(&self, scope: &Scope<'_>) -> Option<Problem> {
         match self.holds(scope) {
             Ok(true) => None,

@@ -176,7 +176,10 @@ fn a_payload_is_read_only_where_a_rule_looks_at_it() {
 fn a_command_is_refused_for_the_state_that_it_meets() {
     let rules = || {
         with(json!([
-            {"topic": "accounts", "command": "pay-*", "check": "state.balance >= payload.amount", "message": "Too little", "code": "TOO_LITTLE"},
+            {
+                "topic": "accounts", "command": "pay-*", "check": "state.balance >= payload.amount",
+                "message": "Too little", "code": "TOO_LITTLE",
+            },
             {"command": "*", "when": "state != null", "check": "!state.closed", "message": "It is closed"},
         ]))
     };
@@ -226,7 +229,8 @@ fn a_mistake_in_a_rule_stops_the_plugin_with_number_expression_and_place() {
         ),
         (
             json!({"type": "*", "when": "paylod.x", "check": "true"}),
-            "rule 2, when 'paylod.x': line 1, column 1: unknown variable 'paylod'; there is payload, bytes, type, topic, stream, tags, metadata",
+            "rule 2, when 'paylod.x': line 1, column 1: unknown variable 'paylod'; \
+             there is payload, bytes, type, topic, stream, tags, metadata",
         ),
         (
             json!({"type": "*", "check": "state.x"}),
@@ -234,7 +238,8 @@ fn a_mistake_in_a_rule_stops_the_plugin_with_number_expression_and_place() {
         ),
         (
             json!({"command": "*", "check": "true\n && tags == []"}),
-            "line 2, column 5: unknown variable 'tags'; there is state, payload, bytes, command, topic, stream, actor, metadata, time",
+            "line 2, column 5: unknown variable 'tags'; \
+             there is state, payload, bytes, command, topic, stream, actor, metadata, time",
         ),
         (json!({"type": "*", "check": "payload.amount + 1"}), "column 1: it is an int and must be true or false"),
         (json!({"type": "*", "check": "true", "when": "'yes'"}), "when ''yes'': line 1, column 1: it is a text"),

@@ -43,7 +43,8 @@ impl<'a> Cause<'a> {
         }
     }
 
-    /// When it happened, in Unix milliseconds; `before` is when its instance heard something last. Nothing else is a clock.
+    /// When it happened, in Unix milliseconds; `before` is when its instance heard something last. Nothing else is a
+    /// clock.
     pub fn time_ms(&self, before: u64) -> u64 {
         match self {
             Self::Event(event) => event.time_ms,

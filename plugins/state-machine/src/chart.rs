@@ -91,8 +91,11 @@ impl Template {
             Self::Expression(expression) => expression.json(scope),
             Self::List(items) => items.iter().map(|item| item.fill(scope)).collect::<Result<_, _>>().map(Json::Array),
             Self::Object(members) => {
-                let member = |(name, value): &(String, Self)| Ok((name.clone(), value.fill(scope)?));
-                members.iter().map(member).collect::<Result<_, EvalError>>().map(Json::Object)
+                let mut object = serde_json::Map::new();
+                for (name, value) in members {
+                    object.insert(name.clone(), value.fill(scope)?);
+                }
+                Ok(Json::Object(object))
             }
         }
     }

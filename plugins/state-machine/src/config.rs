@@ -1,4 +1,5 @@
-//! The configuration as the side-car has it. Each level is read by itself, so that what is wrong is told with its place.
+//! The configuration as the side-car has it. Each level is read by itself, so that what is wrong is told with its
+//! place.
 
 use std::collections::BTreeMap;
 

@@ -1,5 +1,5 @@
-//! Whether the states of a machine hang together: a chart that can't do what it says is a mistake, and is told before an event
-//! shows it.
+//! Whether the states of a machine hang together: a chart that can't do what it says is a mistake, and is told before
+//! an event shows it.
 
 use std::collections::BTreeSet;
 

@@ -41,6 +41,7 @@ impl Instance {
 pub struct Reminder {
     /// The instance's version when it was set: two timers of one name may be due at the same time, one after the other.
     pub version: u64,
+    #[serde(default)]
     pub payload: Json,
 }
 

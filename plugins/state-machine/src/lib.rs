@@ -1,6 +1,6 @@
-//! The process manager "state-machine": state charts from the operator's configuration. Events move the instances of a chart
-//! from state to state, and on the way commands are sent, events appended and timers set.
-//! It decides nothing itself and knows no orders or payments: all of that is in the charts.
+//! The process manager "state-machine": state charts from the operator's configuration. Events move the instances of a
+//! chart from state to state, and on the way commands are sent, events appended and timers set. It decides nothing
+//! itself and knows no orders or payments: all of that is in the charts.
 
 mod cause;
 mod chart;
@@ -34,8 +34,8 @@ pub struct StateMachine {
 impl ProcessManager for StateMachine {
     type Config = Config;
 
-    /// It is not known here which topics the charts are for, so all events come; and the operator's grant says where they
-    /// may act.
+    /// It is not known here which topics the charts are for, so all events come; and the operator's grant says where
+    /// they may act.
     fn manifest() -> Manifest {
         Manifest::new("state-machine", env!("CARGO_PKG_VERSION"))
             .description("Runs state charts over events: commands, events and timers from its configuration")
@@ -77,7 +77,8 @@ impl ProcessManager for StateMachine {
         let Some(machine) = self.machine(machine) else { return Ok(Vec::new()) };
         let cause = Cause::refused(command, code, message, cause, index);
         if cause.refusals() > REFUSALS_MAX {
-            warn!(command = command.id, code = code; "{REFUSALS_MAX} commands were refused one because of the other; that ends here");
+            let what = format!("{REFUSALS_MAX} commands were refused, one because of the other; that ends here");
+            warn!(command = command.id, code = code; "{what}");
             return Ok(Vec::new());
         }
         run::hear(machine, key, &cause, view)

@@ -1,5 +1,5 @@
-//! Every number that bounds something here, with its unit. The server has bounds of its own on names, keys and actions, and
-//! stops a process manager that breaks them; these keep what events bring within those.
+//! Every number that bounds something here, with its unit. The server has bounds of its own on names, keys and actions,
+//! and stops a process manager that breaks them; these keep what events bring within those.
 
 /// Machines of one configuration, states of a machine, transitions of a state, and actions of a transition.
 pub const MACHINES_MAX: usize = 64;

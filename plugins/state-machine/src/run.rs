@@ -1,7 +1,8 @@
 //! An instance hears something: which transition it makes, and what comes of that.
 //!
-//! Expressions that can't be evaluated never stop the process manager, for whoever may publish an event could do that: a guard
-//! that fails does not hold, and a transition that fails is not made; the instance and the server's tracing say so.
+//! Expressions that can't be evaluated never stop the process manager, for whoever may publish an event could do that:
+//! a guard that fails does not hold, and a transition that fails is not made; the instance and the server's tracing say
+//! so.
 
 use std::cell::OnceCell;
 
@@ -82,7 +83,7 @@ fn turn(machine: &Machine, key: &str, cause: &Cause<'_>, instance: &Instance) ->
 fn state_of<'a>(machine: &'a Machine, key: &str, instance: &Instance) -> Option<&'a State> {
     let state = machine.states.get(&instance.state);
     if state.is_none() {
-        warn!(machine = machine.name, key = key, state = instance.state; "an instance is in a state that there is no more");
+        warn!(machine = machine.name, key = key, state = instance.state; "an instance is in a state that is gone");
     }
     state.filter(|state| !state.is_final)
 }
@@ -90,7 +91,8 @@ fn state_of<'a>(machine: &'a Machine, key: &str, instance: &Instance) -> Option<
 /// Most events are for nobody, and that is as it should be; a refused command that nobody minds is worth a word.
 fn unheard(machine: &Machine, key: &str, cause: &Cause<'_>) {
     if let Cause::Refused { command, code, .. } = cause {
-        warn!(machine = machine.name, key = key, command = command.name, code = code; "nothing is done about a refused command");
+        let (machine, command) = (&machine.name, &command.name);
+        warn!(machine = machine, key = key, command = command, code = code; "nothing is done about a refused command");
     }
 }
 

@@ -15,7 +15,8 @@ fn a_command_has_an_id_that_its_cause_gives() {
         let id = format!("m/s/{cause}/{index}");
         Action::execute(Command::new(id, "charge", "payments", "pay:s", &payload).expect("JSON"))
     };
-    let charge = |payload: Value| json!({"execute": {"command": "charge", "topic": "payments", "stream": "'pay:' + key", "payload": payload}});
+    let stream = "'pay:' + key";
+    let charge = |payload: Value| json!({"execute": {"command": "charge", "topic": "payments", "stream": stream, "payload": payload}});
     doing(json!([
         charge(json!({"amount": "payload.n", "all": ["event.id", 1, null, "data.n * 2"]})),
         charge(json!("payload"))

@@ -39,11 +39,17 @@ fn expressions_are_checked_where_they_stand() {
         (json!({"event": "y", "set": {"1n": "1"}}), "on 2, set: '1n' must not begin with a digit"),
         (json!({"event": "y", "set": {"a-b": "1"}}), "on 2, set: 'a-b' may only have"),
         (
-            json!({"event": "y", "actions": [{"append": {"topic": "u", "type": "y", "payload": {"a": [1, {"b": "x"}]}}}]}),
-            "machine 'm', state 'a', on 2, action 1, append, payload, a, 2, b: 'x', line 1, column 1: unknown variable 'x'",
+            json!({"event": "y", "actions": [
+                {"append": {"topic": "u", "type": "y", "payload": {"a": [1, {"b": "x"}]}}},
+            ]}),
+            "machine 'm', state 'a', on 2, action 1, append, payload, a, 2, b: 'x', line 1, column 1: \
+             unknown variable 'x'",
         ),
         (
-            json!({"event": "y", "actions": [{"append": {"topic": "u", "type": "y"}}, {"execute": {"command": "c", "topic": "u", "stream": "1.5"}}]}),
+            json!({"event": "y", "actions": [
+                {"append": {"topic": "u", "type": "y"}},
+                {"execute": {"command": "c", "topic": "u", "stream": "1.5"}},
+            ]}),
             "on 2, action 2, execute, stream: '1.5', line 1, column 1: it is a double and must be a text",
         ),
         (
@@ -53,7 +59,8 @@ fn expressions_are_checked_where_they_stand() {
     ] {
         refused(on(transition), words);
     }
-    let machine = |key: &str| json!([{"name": "m", "topic": "*", "key": key, "initial": "a", "states": on(json!({"event": "y"}))}]);
+    let states = on(json!({"event": "y"}));
+    let machine = |key: &str| json!([{"name": "m", "topic": "*", "key": key, "initial": "a", "states": states}]);
     story(machine("data.n")).then_init_fails(
         "machine 'm', key: 'data.n', line 1, column 1: unknown variable 'data'; there is event, payload, stream",
     );
@@ -86,7 +93,11 @@ fn states_must_be_there_and_hang_together() {
             "machine 'm', state 'b': no way leads to it from 'a'",
         ),
         (
-            json!({"a": {"on": [{"event": "x"}]}, "b": {"on": [{"event": "x", "to": "c"}]}, "c": {"on": [{"event": "x", "to": "b"}]}}),
+            json!({
+                "a": {"on": [{"event": "x"}]},
+                "b": {"on": [{"event": "x", "to": "c"}]},
+                "c": {"on": [{"event": "x", "to": "b"}]},
+            }),
             "state 'b': no way leads to it from 'a'",
         ),
         (

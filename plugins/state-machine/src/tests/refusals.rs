@@ -41,13 +41,15 @@ fn a_refused_command_moves_the_instance_that_sent_it() {
     )
     .expect("JSON");
     let payload = json!({
-        "command": "payload.command", "code": "payload.code", "message": "payload.message", "payload": "payload.payload",
-        "type": "event.type", "time": "event.time", "id": "event.id",
+        "command": "payload.command", "code": "payload.code", "message": "payload.message",
+        "payload": "payload.payload", "type": "event.type", "time": "event.time", "id": "event.id",
     });
     begun(json!([
         {"code": "OTHER*", "to": "c"},
         {"command": "check", "to": "c"},
-        {"code": "TOO_*", "command": ["charge", "x"], "to": "d", "actions": [{"append": {"topic": "u", "type": "sorry", "payload": payload}}]},
+        {"code": "TOO_*", "command": ["charge", "x"], "to": "d", "actions": [
+            {"append": {"topic": "u", "type": "sorry", "payload": payload}},
+        ]},
         {"to": "c"},
     ]))
     .refused(sent("t-1", 1, "charge"), "TOO_LITTLE")
@@ -103,13 +105,15 @@ fn a_circle_of_refusals_ends() {
         case = case.refused(refused, "NO").then_actions([Action::execute(command(&cause, 0, "charge"))]);
     }
     let case = case.refused(sent(&cause, 0, "charge"), "NO").then_actions([]);
-    assert!(case.host().lines()[0].starts_with("WARN 8 commands were refused one because of the other"));
+    assert!(case.host().lines()[0].starts_with("WARN 8 commands were refused, one because of the other"));
 }
 
 #[test]
 fn a_command_of_bytes_and_a_key_with_slashes_come_back_too() {
     let machine = json!([{"name": "m", "topic": "*", "key": "payload.key", "initial": "a", "states": {
-        "a": {"on": [{"event": "x", "to": "b"}]}, "b": {"on_refused": [{"guard": "payload.payload == null", "to": "c"}]}, "c": {"final": true},
+        "a": {"on": [{"event": "x", "to": "b"}]},
+        "b": {"on_refused": [{"guard": "payload.payload == null", "to": "c"}]},
+        "c": {"final": true},
     }}]);
     let refused = Command { id: "m/a/b~c/d/t-1/0".into(), payload: Payload::Bytes(vec![1]), ..sent("t-1", 0, "check") };
     super::story(machine)

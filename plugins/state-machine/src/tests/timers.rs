@@ -23,7 +23,9 @@ fn waiting() -> Story {
         "a": {"on": [{"event": "x", "to": "b"}]},
         "b": {
             "after": {"ms": 500, "to": "late", "set": {"late": "event.time"}, "actions": [
-                {"append": {"topic": "u", "type": "too-late", "payload": {"state": "state", "event": "event.type", "at": "event.time"}}},
+                {"append": {"topic": "u", "type": "too-late", "payload": {
+                    "state": "state", "event": "event.type", "at": "event.time",
+                }}},
             ]},
             "on": [{"event": "x", "to": "c"}, {"event": "again", "to": "b"}, {"event": "note", "set": {"n": "1"}}],
         },
@@ -101,7 +103,9 @@ fn a_timer_whose_guard_does_not_hold_is_over_all_the_same() {
 fn reminding() -> Story {
     chart(json!({
         "a": {"on": [
-            {"event": "x", "actions": [{"timer": {"name": "remind", "ms": "payload.ms * 2", "payload": {"n": "payload.n"}}}]},
+            {"event": "x", "actions": [
+                {"timer": {"name": "remind", "ms": "payload.ms * 2", "payload": {"n": "payload.n"}}},
+            ]},
             {"event": "stop", "actions": [{"cancel": "remind"}]},
             {"event": "end", "to": "b"},
             {"event": "next", "to": "c"},

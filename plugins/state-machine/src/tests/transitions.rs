@@ -187,7 +187,9 @@ fn a_guard_that_fails_does_not_hold_and_is_told() {
 fn a_transition_that_fails_is_not_made_at_all_and_the_instance_says_why() {
     let on = json!([
         {"event": "begin", "set": {"n": "1"}},
-        {"event": "x", "to": "b", "set": {"n": "2", "m": "payload.m"}, "actions": [{"append": {"topic": "u", "type": "y"}}]},
+        {"event": "x", "to": "b", "set": {"n": "2", "m": "payload.m"}, "actions": [
+            {"append": {"topic": "u", "type": "y"}},
+        ]},
     ]);
     let error = "t-2: payload has no member 'm'; write has(payload.m) where it may be missing";
     let case = chart(json!({"a": {"on": on}, "b": {"final": true}}))
@@ -221,10 +223,12 @@ fn an_instance_keeps_no_more_than_it_may() {
 fn an_instance_whose_state_is_gone_waits_and_says_so() {
     let case = chart(json!({"a": {"on": [{"event": "x", "to": "b"}]}, "b": {"on": [{"event": "x", "to": "a"}]}}))
         .given([event(1, "x", json!({}))])
-        .config(json!({"machines": [{"name": "m", "topic": "*", "initial": "a", "states": {"a": {"on": [{"event": "x"}]}}}]}))
+        .config(json!({"machines": [
+            {"name": "m", "topic": "*", "initial": "a", "states": {"a": {"on": [{"event": "x"}]}}},
+        ]}))
         .given([event(2, "x", json!({}))])
         .then_view("m/s", instance("b", 1, 1));
-    assert_eq!(case.host().lines(), ["WARN an instance is in a state that there is no more machine=m key=s state=b"]);
+    assert_eq!(case.host().lines(), ["WARN an instance is in a state that is gone machine=m key=s state=b"]);
 }
 
 #[test]
