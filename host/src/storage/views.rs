@@ -32,6 +32,9 @@ const FORM_BYTES: u8 = 1;
 /// New values by key, in order; `None` deletes.
 pub type Entries = BTreeMap<String, Option<Payload>>;
 
+/// A key and a value of the host's own.
+pub type Note = (Vec<u8>, Vec<u8>);
+
 /// What changes as one.
 #[derive(Debug, Default)]
 pub struct ViewCommit {
@@ -190,12 +193,7 @@ impl Shown {
     }
 
     /// Notes whose keys start with `prefix` and are above `after`, in the keys' order.
-    pub fn notes(
-        &self,
-        prefix: &[u8],
-        after: Option<&[u8]>,
-        limit: usize,
-    ) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+    pub fn notes(&self, prefix: &[u8], after: Option<&[u8]>, limit: usize) -> Result<Vec<Note>, StorageError> {
         let start = after.map_or(Bound::Included(prefix), Bound::Excluded);
         let range = self.notes.range::<&[u8]>((start, Bound::Unbounded)).map_err(|error| self.failed(error))?;
         let mut found = Vec::new();

@@ -74,7 +74,7 @@ pub struct Heard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     Fired(Vec<Timer>),
-    Refused { command: Command, code: String, words: String },
+    Refused { command: Box<Command>, code: String, words: String },
 }
 
 /// Changes of an agenda that are not committed yet: the next one sees those before it.
@@ -307,7 +307,7 @@ impl StoredHeard {
                 StoredNews::Fired(timers.iter().map(|timer| (timer.key.clone(), StoredTimer::of(timer))).collect())
             }
             News::Refused { command, code, words } => {
-                let command = StoredDeed::of(&Deed::Execute(command.clone()));
+                let command = StoredDeed::of(&Deed::Execute((**command).clone()));
                 StoredNews::Refused { command, code: code.clone(), words: words.clone() }
             }
         };
@@ -320,7 +320,7 @@ impl StoredHeard {
         let news = match self.news {
             StoredNews::Fired(timers) => News::Fired(timers.into_iter().map(timer).collect()),
             StoredNews::Refused { command, code, words } => match command.deed()? {
-                Deed::Execute(command) => News::Refused { command, code, words },
+                Deed::Execute(command) => News::Refused { command: Box::new(command), code, words },
                 Deed::Append(_) => return Err(corrupt("an event was refused instead of a command")),
             },
         };

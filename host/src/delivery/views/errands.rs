@@ -124,7 +124,7 @@ impl Feeder {
             let mut draft = Draft::new(&desk.shown);
             draft.done(errand);
             if let Deed::Execute(command) = &errand.deed {
-                let (command, code, words) = (command.clone(), code.to_owned(), words.to_owned());
+                let (command, code, words) = (Box::new(command.clone()), code.to_owned(), words.to_owned());
                 let heard = Heard {
                     number: next_heard(desk)?,
                     position: desk.position(),

@@ -128,7 +128,7 @@ impl Views {
             return;
         }
         let position = last.position;
-        let inline: Vec<_> = self.read().values().filter(|keeping| is_inline(keeping)).cloned().collect();
+        let inline: Vec<_> = self.read().values().filter(is_inline).cloned().collect();
         let all = async {
             for keeping in inline {
                 reaches(&keeping, position, true).await;
