@@ -11,14 +11,17 @@ use crate::config::Indexes;
 use crate::keys;
 use crate::query::Query;
 
-/// Documents, and their bytes, that one query may look at: about half of the instructions that a call may take.
+/// Documents, and their bytes, that one query may look at: they take about half of the instructions that a call may have by
+/// default.
 pub const LOOKED_AT_MAX: usize = 100_000;
-pub const LOOKED_AT_BYTES_MAX: usize = 64 << 20;
+pub const LOOKED_AT_BYTES_MAX: usize = 32 << 20;
+/// Fields that are read of a document before it counts twice. A field of the order always counts as another document.
+const FIELDS_FREE: usize = 3;
 
 /// Entries that are fetched at once where many are gone over.
 const PAGE_ENTRIES: usize = 256;
 /// Documents that are fetched by their keys at once. Each may have a megabyte.
-pub const FETCHED_AT_ONCE: usize = 32;
+pub const FETCHED_AT_ONCE: usize = 16;
 
 /// A document of the view.
 pub struct Found {
@@ -47,6 +50,8 @@ pub struct Candidates<'v> {
     topic: String,
     source: Source,
     page: IntoIter<(String, Payload)>,
+    /// How many documents each one counts as.
+    weight: usize,
     looked_at: usize,
     looked_at_bytes: usize,
 }
@@ -65,7 +70,9 @@ impl<'v> Candidates<'v> {
             after: after.map(|id| keys::document(&topic, id)),
             page_entries: page_entries(query),
         });
-        Self { view, topic, source, page: Vec::new().into_iter(), looked_at: 0, looked_at_bytes: 0 }
+        let sorted = query.order.fields.len();
+        let weight = 1 + sorted + (sorted + query.filters.len()) / (FIELDS_FREE + 1);
+        Self { view, topic, source, page: Vec::new().into_iter(), weight, looked_at: 0, looked_at_bytes: 0 }
     }
 
     pub fn next(&mut self) -> Result<Option<Found>, Problem> {
@@ -74,8 +81,8 @@ impl<'v> Candidates<'v> {
         }
         let Some(entry) = self.page.next() else { return Ok(None) };
         let found = Found::new(&self.topic, entry)?;
-        self.looked_at += 1;
-        self.looked_at_bytes += found.entry.len();
+        self.looked_at += self.weight;
+        self.looked_at_bytes += self.weight * found.entry.len();
         if self.looked_at > LOOKED_AT_MAX || self.looked_at_bytes > LOOKED_AT_BYTES_MAX {
             return Err(self.too_many());
         }
@@ -97,11 +104,11 @@ impl<'v> Candidates<'v> {
     }
 
     fn too_many(&self) -> Problem {
-        let megabytes = LOOKED_AT_BYTES_MAX >> 20;
+        let (documents, megabytes) = (LOOKED_AT_MAX / self.weight, (LOOKED_AT_BYTES_MAX >> 20) / self.weight);
         let message = format!(
-            "The list would look at more than {LOOKED_AT_MAX} documents, or {megabytes} MiB of them, in topic '{topic}'. \
-             Filter by an indexed field, with '=' or '[in]', for values that fewer documents have; or add an index to the \
-             plugin's config, like {{ topic = \"{topic}\", field = \"status\" }}, and rebuild the projection",
+            "This list would look at more than {documents} documents, or {megabytes} MiB of them, in topic '{topic}'. Filter \
+             by an indexed field, with '=' or '[in]', for values that fewer documents have, or leave the order out; or add \
+             an index to the plugin's config, like {{ topic = \"{topic}\", field = \"status\" }}, and rebuild the projection",
             topic = self.topic
         );
         Problem::new("scan-limit", message)

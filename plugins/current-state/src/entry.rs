@@ -5,8 +5,9 @@ use weir_plugin_sdk::{Event, Payload, Problem};
 
 use crate::{keys, time};
 
-/// Bytes of an entry besides its id, topic and state: about so many.
+/// Bytes of an entry besides its id, topic and state: about so many, and at least so many before the state.
 const MEMBERS_BYTES: usize = 160;
+const MEMBERS_BYTES_MIN: usize = 100;
 
 /// `{"id", "topic", "version", "createdAt", "updatedAt", "state"}`
 pub struct Entry {
@@ -53,7 +54,7 @@ impl Entry {
         })
     }
 
-    pub fn write(&self) -> Payload {
+    pub fn write(&self) -> String {
         let text = |text: &str| Json::from(text).to_string();
         let Self { id, topic, version, created_at, updated_at, state } = self;
         let mut out = String::with_capacity(state.bytes() + id.len() + topic.len() + MEMBERS_BYTES);
@@ -61,7 +62,7 @@ impl Entry {
         out.push_str(&format!(r#","createdAt":"{created_at}","updatedAt":"{updated_at}","state":"#));
         state.json().unwrap_or(&Json::Null).write(&mut out);
         out.push('}');
-        Payload::Json(out)
+        out
     }
 }
 
@@ -70,6 +71,22 @@ fn string(text: &str) -> Option<String> {
         Ok(Json::Text(text)) => Some(text.into()),
         _ => None,
     }
+}
+
+/// What comes before the state, in what `write` wrote; and how an entry begins whose state is its last member.
+const STATE: &[u8; 8] = br#""state":"#;
+const BEGINNING: &str = r#"{"id":"#;
+
+/// The text of an entry's state. It is looked for where it can be at the earliest, and the state itself is not gone over: a
+/// list may look at very many of them.
+pub fn state<'t>(key: &str, entry: &'t str) -> Option<&'t str> {
+    if !entry.starts_with(BEGINNING) {
+        return Shown::read(entry).map(|shown| shown.state);
+    }
+    // In a name it can't stand: there its quotes would be escaped.
+    let from = key.len() + MEMBERS_BYTES_MIN;
+    let at = entry.as_bytes().get(from..)?.windows(STATE.len()).position(|eight| eight == STATE)?;
+    entry.get(from + at + STATE.len()..entry.len() - 1)
 }
 
 /// The texts of an entry's members, for a list that shows them as they are.
@@ -84,10 +101,14 @@ pub struct Shown<'t> {
 }
 
 impl<'t> Shown<'t> {
-    /// Only of what `write` wrote: the state is its last member, and is not gone over.
+    /// In what `write` wrote the state is the last member, and is not gone over.
     pub fn read(text: &'t str) -> Option<Self> {
+        Self::of(Members::with_last(text, "state")).or_else(|| Self::of(Members::of(text)))
+    }
+
+    fn of(members: Members<'t>) -> Option<Self> {
         let mut shown = Self::default();
-        for member in Members::with_last(text, "state") {
+        for member in members {
             let (name, value) = member.ok()?;
             match name.as_ref() {
                 "id" => shown.id = value,
@@ -99,6 +120,41 @@ impl<'t> Shown<'t> {
                 _ => return None,
             }
         }
-        Some(shown).filter(|shown| !shown.state.is_empty())
+        let Self { id, topic, version, created_at, updated_at, state } = &shown;
+        let whole = ![id, topic, version, created_at, updated_at, state].iter().any(|text| text.is_empty());
+        whole.then_some(shown)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_whatever_the_order_of_its_members() {
+        let one = r#"{"id":"a","topic":"t","version":1,"createdAt":"x","updatedAt":"y","state":{"state":1}}"#;
+        let two = r#"{"createdAt":"x","id":"a","state":{"state":1},"topic":"t","updatedAt":"y","version":1}"#;
+        for text in [one, two] {
+            let shown = Shown::read(text).expect("an entry");
+            assert_eq!((shown.id, shown.version, shown.state), (r#""a""#, "1", r#"{"state":1}"#));
+        }
+        for text in ["", "{}", "[]", r#"{"id":"a","state":1}"#, &one.replace("topic", "topics")] {
+            assert!(Shown::read(text).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_state_of_what_was_written_is_found() {
+        let payload = r#"{"patch":[{"op":"add","path":"","value":{"a":"\"state\":1","state":[]}}]}"#;
+        for (stream, version, time_ms) in [("a", 1, 0), ("b:/x", u64::MAX, u64::MAX / 2), ("\"state\":", 7, 7)] {
+            let event = weir_plugin_sdk::testing::stream_event("t", stream, version, "created", payload);
+            let entry = Entry::after(None, &Event { time_ms, ..event }).expect("a patch").expect("a document");
+            let text = entry.write();
+            let expected = r#"{"a":"\"state\":1","state":[]}"#;
+            assert_eq!(state(&keys::document("t", stream), &text), Some(expected), "{text}");
+            assert_eq!(Shown::read(&text).expect("an entry").state, expected, "{text}");
+        }
+        let sorted = r#"{"createdAt":"x","id":"a","state":{"state":1},"topic":"t","updatedAt":"y","version":1}"#;
+        assert_eq!(state("t/a", sorted), Some(r#"{"state":1}"#));
     }
 }

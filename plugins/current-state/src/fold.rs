@@ -12,7 +12,9 @@ use crate::entry::Entry;
 use crate::keys;
 
 /// Events whose documents are in memory together. Each may have a megabyte.
-pub const EVENTS_AT_ONCE: usize = 32;
+pub const EVENTS_AT_ONCE: usize = 16;
+/// Bytes of entries that are handed to the host together; it takes 8 MiB at once by default.
+const STORED_AT_ONCE_BYTES: usize = 4 << 20;
 
 /// A document that some of the events are about.
 struct Row {
@@ -63,18 +65,41 @@ fn fetch(rows: &mut [Row], indexes: &Indexes, view: &View) -> Result<(), Problem
 }
 
 fn store(rows: Vec<Row>, indexes: &Indexes, view: &View) {
-    let mut puts = Vec::new();
+    let mut puts = Puts { view, entries: Vec::new(), bytes: 0 };
     for row in rows {
         let indexed = row.index_keys(indexes);
         row.indexed.iter().filter(|key| !indexed.contains(key)).for_each(|key| view.delete(key));
         let new = indexed.into_iter().filter(|key| !row.indexed.contains(key));
-        puts.extend(new.map(|key| (key, Payload::Json("null".into()))));
+        new.for_each(|key| puts.push(key, "null".into()));
         match row.entry {
-            Some(entry) => puts.push((row.key, entry.write())),
+            Some(entry) => puts.push(row.key, entry.write()),
             None => view.delete(&row.key),
         }
     }
-    view.put_many_raw(&puts);
+    puts.flush();
+}
+
+/// Entries on their way to the view.
+struct Puts<'v> {
+    view: &'v View,
+    entries: Vec<(String, Payload)>,
+    bytes: usize,
+}
+
+impl Puts<'_> {
+    fn push(&mut self, key: String, value: String) {
+        if self.bytes > 0 && self.bytes + value.len() > STORED_AT_ONCE_BYTES {
+            self.flush();
+        }
+        self.bytes += key.len() + value.len();
+        self.entries.push((key, Payload::Json(value)));
+    }
+
+    fn flush(&mut self) {
+        self.view.put_many_raw(&self.entries);
+        self.entries.clear();
+        self.bytes = 0;
+    }
 }
 
 impl Row {

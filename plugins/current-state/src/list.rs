@@ -9,7 +9,7 @@ use weir_plugin_sdk::{Answer, Problem, View};
 use crate::candidates::{Candidates, FETCHED_AT_ONCE, Found, fetch};
 use crate::config::Indexes;
 use crate::cursor;
-use crate::entry::Shown;
+use crate::entry::state;
 use crate::keys;
 use crate::order::{Key, Place};
 use crate::page::Page;
@@ -108,7 +108,7 @@ impl<'q> Fields<'q> {
         if self.selection.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        let values = Shown::read(&found.entry).and_then(|shown| self.selection.find(shown.state).ok());
+        let values = state(&found.key, &found.entry).and_then(|state| self.selection.find(state).ok());
         let mut values = values.ok_or_else(|| keys::unexpected(&found.key))?;
         let filters = &self.query.filters;
         let allowed = filters.iter().zip(&values).all(|(filter, value)| filter.allows(value.as_ref()));

@@ -347,9 +347,15 @@ fn a_list_that_would_look_at_too_much_says_what_helps() {
         let params: Vec<(&str, &str)> = [("topic", "orders")].iter().chain(params).copied().collect();
         asked(&one, &params).expect_err("too much")
     };
-    for params in [&[("n[gt]", "1")][..], &[("sort", "n")], &[("n", "1"), ("n[in]", "1"), ("m", "1")]] {
+    for (params, documents) in [
+        (&[("n[gt]", "1")][..], 100_000),
+        (&[("n", "1"), ("n[in]", "1"), ("m", "1"), ("m[ne]", "1")], 50_000),
+        (&[("sort", "n")], 50_000),
+        (&[("sort", "n,m"), ("n", "2")], 33_333),
+    ] {
         let problem = problem(params);
         assert_eq!(problem.code, "scan-limit");
+        assert!(problem.message.starts_with(&format!("This list would look at more than {documents} documents, or ")));
         assert!(problem.message.contains("field = \"status\""), "{}", problem.message);
     }
     lists(&one, &[("status", "rare")], &["x"]);

@@ -227,44 +227,14 @@ impl<'t> Reader<'t> {
     /// others it may take something else for a value.
     pub fn skip(&mut self) -> Result<&'t str, ReadError> {
         self.next();
-        let (start, mut open) = (self.at, 0_usize);
-        loop {
-            match self.peek() {
-                None => return self.fail("a value has no end"),
-                Some(b'"') => self.skip_string(),
-                Some(b'{' | b'[') => (open, self.at) = (open + 1, self.at + 1),
-                Some(b'}' | b']') => (open, self.at) = (open.saturating_sub(1), self.at + 1),
-                Some(_) => self.skip_to_end_or_string(open == 0),
+        let start = self.at;
+        match value_end(self.text.as_bytes(), start).and_then(|end| Some((end, self.text.get(start..end)?))) {
+            Some((end, value)) => {
+                self.at = end;
+                Ok(value)
             }
-            if open == 0 {
-                return Ok(&self.text[start..self.at]);
-            }
+            None => self.fail("a value has no end"),
         }
-    }
-
-    /// Goes over what is neither a string nor the end of something: over a number or a word, or over all that stands between
-    /// two such places in an array or object.
-    fn skip_to_end_or_string(&mut self, alone: bool) {
-        let rest = &self.text.as_bytes()[self.at..];
-        let stop = |byte: &u8| match byte {
-            b'"' | b'{' | b'[' | b'}' | b']' => true,
-            b',' | 0..=b' ' => alone,
-            _ => false,
-        };
-        self.at += rest.iter().position(stop).unwrap_or(rest.len());
-    }
-
-    fn skip_string(&mut self) {
-        self.at += 1;
-        loop {
-            self.at += plain_bytes(&self.text.as_bytes()[self.at..]);
-            match self.peek() {
-                Some(b'"') | None => break,
-                Some(b'\\') => self.at = self.text.len().min(self.at + 2),
-                Some(_) => self.at += 1,
-            }
-        }
-        self.at += usize::from(self.peek().is_some());
     }
 
     /// All that is left but the bracket at the end.
@@ -276,6 +246,44 @@ impl<'t> Reader<'t> {
         self.at = end;
         Ok(&self.text[start..end])
     }
+}
+
+/// Where the value ends that begins here.
+fn value_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    let mut open = 0_usize;
+    loop {
+        let byte = *bytes.get(at)?;
+        at += 1;
+        match byte {
+            b'"' => at = string_end(bytes, at)?,
+            b'{' | b'[' => open += 1,
+            b'}' | b']' => open = open.saturating_sub(1),
+            _ if open == 0 => return Some(scalar_end(bytes, at)),
+            _ => continue,
+        }
+        if open == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// Behind the quote at the end of the string that has begun here.
+fn string_end(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        at += plain_bytes(bytes.get(at..)?);
+        match bytes.get(at)? {
+            b'"' => return Some(at + 1),
+            b'\\' => at += 2,
+            _ => at += 1,
+        }
+    }
+}
+
+/// Behind a number or a word.
+fn scalar_end(bytes: &[u8], at: usize) -> usize {
+    let rest = &bytes[at..];
+    let stop = |byte: &u8| matches!(byte, b',' | b'}' | b']' | 0..=b' ');
+    at + rest.iter().position(stop).unwrap_or(rest.len())
 }
 
 /// Bytes of the number at the beginning, or where a digit is missing.

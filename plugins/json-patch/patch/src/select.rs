@@ -6,6 +6,8 @@ use std::borrow::Cow;
 use compact_str::CompactString;
 
 use crate::json::Json;
+use crate::object::Object;
+use crate::path::index;
 use crate::read::{ReadError, Reader};
 
 /// The members of an object, one after the other, each with its value's text.
@@ -107,7 +109,8 @@ impl Selection {
         self.paths.is_empty()
     }
 
-    /// The values of one text, in the order in which the paths were given.
+    /// The values of one text, in the order in which the paths were given. Where an array or object stands, an empty one is
+    /// given: they may be large, and nothing is compared with them.
     pub fn find(&self, text: &str) -> Result<Vec<Option<Json>>, ReadError> {
         let mut found = vec![None; self.paths.len()];
         if !self.is_empty() {
@@ -117,28 +120,43 @@ impl Selection {
     }
 }
 
-/// Follows the paths through objects. Where one ends, or anything but an object stands, the whole value is read.
+/// Goes into the next value as far as the paths lead, and over what is beside them.
 fn descend(
     reader: &mut Reader<'_>,
     wanted: &[Wanted],
     depth: usize,
     found: &mut [Option<Json>],
 ) -> Result<(), ReadError> {
-    if wanted.iter().any(|it| it.tokens.len() == depth) || !reader.take(b'{') {
-        let json = reader.value(depth)?;
-        for Wanted { tokens, place } in wanted {
-            found[*place] = json.at(&tokens[depth..]).cloned();
-        }
-        return Ok(());
+    // Those that end here are the first: their tokens are the beginning of all others.
+    let (here, deeper) = wanted.split_at(wanted.iter().take_while(|it| it.tokens.len() == depth).count());
+    let value = match reader.next() {
+        Some(b'{') => Json::Object(Object::default()),
+        Some(b'[') => Json::Array(Vec::new()),
+        _ => reader.value(0)?,
+    };
+    here.iter().for_each(|it| found[it.place] = Some(value.clone()));
+    match value {
+        Json::Object(_) | Json::Array(_) if deeper.is_empty() => reader.skip().map(drop),
+        Json::Object(_) => members(reader, deeper, depth, found),
+        Json::Array(_) => items(reader, deeper, depth, found),
+        _ => Ok(()),
     }
-    let mut first = true;
+}
+
+fn members(
+    reader: &mut Reader<'_>,
+    wanted: &[Wanted],
+    depth: usize,
+    found: &mut [Option<Json>],
+) -> Result<(), ReadError> {
+    let mut first = reader.take(b'{');
     while !reader.take(b'}') {
         if !first {
             reader.comma()?;
         }
         first = false;
         let name = reader.name()?;
-        match below(wanted, depth, &name) {
+        match through(wanted, |it| it.tokens[depth] == name) {
             [] => drop(reader.skip()?),
             below => descend(reader, below, depth + 1, found)?,
         }
@@ -146,10 +164,30 @@ fn descend(
     Ok(())
 }
 
-/// Those that go on through this name.
-fn below<'w>(wanted: &'w [Wanted], depth: usize, name: &str) -> &'w [Wanted] {
-    let through = |it: &Wanted| it.tokens[depth] == name;
-    let start = wanted.iter().position(through).unwrap_or(wanted.len());
+fn items(
+    reader: &mut Reader<'_>,
+    wanted: &[Wanted],
+    depth: usize,
+    found: &mut [Option<Json>],
+) -> Result<(), ReadError> {
+    let (mut first, mut place) = (reader.take(b'['), 0);
+    while !reader.take(b']') {
+        if !first {
+            reader.comma()?;
+        }
+        first = false;
+        match through(wanted, |it| index(&it.tokens[depth]) == Some(place)) {
+            [] => drop(reader.skip()?),
+            below => descend(reader, below, depth + 1, found)?,
+        }
+        place += 1;
+    }
+    Ok(())
+}
+
+/// Those that go on through one token; they are next to each other.
+fn through(wanted: &[Wanted], through: impl Fn(&Wanted) -> bool) -> &[Wanted] {
+    let start = wanted.iter().position(&through).unwrap_or(wanted.len());
     let end = wanted[start..].iter().position(|it| !through(it)).map_or(wanted.len(), |end| start + end);
     &wanted[start..end]
 }
@@ -162,14 +200,34 @@ mod tests {
     fn it_finds_what_reading_the_whole_would_find() {
         let text = r#"{"a":{"b":{"c":1},"x":[1,{"y":"z"}]},"s":"q\"}{é","n":null,"t":[[]],"é\n":"\\"}"#;
         let whole = Json::read(text).expect("JSON");
-        let paths =
-            ["", "/a", "/a/b", "/a/b/c", "/a/x/1/y", "/a/x/2", "/a/nothing", "/s", "/s/t", "/n", "/t/0", "/é\n", "/n"];
+        let paths = [
+            "",
+            "/a",
+            "/a/b",
+            "/a/b/c",
+            "/a/x/1/y",
+            "/a/x/0",
+            "/a/x/00",
+            "/a/x/2",
+            "/a/nothing",
+            "/s",
+            "/s/t",
+            "/n",
+            "/t/0",
+            "/é\n",
+            "/n",
+        ];
         let paths: Vec<crate::Path> = paths.iter().map(|text| crate::Path::read(text).expect("a path")).collect();
-        for chosen in [&paths[1..], &paths[3..5], &paths[8..], &paths[..], &paths[11..]] {
+        for chosen in [&paths[1..], &paths[3..5], &paths[10..], &paths[..], &paths[13..]] {
             let selection = Selection::of(chosen.iter().map(crate::Path::tokens));
             let found = selection.find(text).expect("JSON");
             for (path, found) in chosen.iter().zip(found) {
-                assert_eq!(found.as_ref(), whole.at(path.tokens()), "{}", path.as_str());
+                let expected = whole.at(path.tokens()).map(|json| match json {
+                    Json::Array(_) => Json::Array(Vec::new()),
+                    Json::Object(_) => Json::Object(Object::default()),
+                    scalar => scalar.clone(),
+                });
+                assert_eq!(found, expected, "{}", path.as_str());
             }
         }
         assert_eq!(Selection::of([&["1".into()][..]]).find("[1,2]"), Ok(vec![Some(Json::from(2))]));
