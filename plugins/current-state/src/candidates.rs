@@ -1,5 +1,5 @@
-//! The documents that a list looks at, in the order of their ids: all of a topic, or those that an index has for the values
-//! of a filter.
+//! The documents that a list looks at, in the order of their ids: all of a topic, or those that an index has for the
+//! values of a filter.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -11,8 +11,8 @@ use crate::config::Indexes;
 use crate::keys;
 use crate::query::Query;
 
-/// Documents, and their bytes, that one query may look at: they take about half of the instructions that a call may have by
-/// default.
+/// Documents, and their bytes, that one query may look at: they take about half of the instructions that a call may
+/// have by default.
 pub const LOOKED_AT_MAX: usize = 100_000;
 pub const LOOKED_AT_BYTES_MAX: usize = 32 << 20;
 /// Fields that are read of a document before it counts twice. A field of the order always counts as another document.
@@ -106,9 +106,10 @@ impl<'v> Candidates<'v> {
     fn too_many(&self) -> Problem {
         let (documents, megabytes) = (LOOKED_AT_MAX / self.weight, (LOOKED_AT_BYTES_MAX >> 20) / self.weight);
         let message = format!(
-            "This list would look at more than {documents} documents, or {megabytes} MiB of them, in topic '{topic}'. Filter \
-             by an indexed field, with '=' or '[in]', for values that fewer documents have, or leave the order out; or add \
-             an index to the plugin's config, like {{ topic = \"{topic}\", field = \"status\" }}, and rebuild the projection",
+            "This list would look at more than {documents} documents, or {megabytes} MiB of them, in topic '{topic}'. \
+             Filter by an indexed field, with '=' or '[in]', for values that fewer documents have, or leave the order \
+             out; or add an index to the plugin's config, like {{ topic = \"{topic}\", field = \"status\" }}, and \
+             rebuild the projection",
             topic = self.topic
         );
         Problem::new("scan-limit", message)

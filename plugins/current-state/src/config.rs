@@ -15,7 +15,11 @@ pub const SCHEMA: &str = r#"{
   "type": "object",
   "additionalProperties": false,
   "properties": {
-    "topics": {"type": "array", "items": {"type": "string"}, "description": "Only these topics; without it all of them"},
+    "topics": {
+      "type": "array",
+      "items": {"type": "string"},
+      "description": "Only these topics; without it all of them"
+    },
     "indexes": {
       "type": "array",
       "maxItems": 64,

@@ -1,4 +1,5 @@
-//! Where the next page of a list begins. A cursor is opaque to clients, but it is checked like everything that they send.
+//! Where the next page of a list begins. A cursor is opaque to clients, but it is checked like everything that they
+//! send.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

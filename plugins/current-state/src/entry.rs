@@ -77,8 +77,8 @@ fn string(text: &str) -> Option<String> {
 const STATE: &[u8; 8] = br#""state":"#;
 const BEGINNING: &str = r#"{"id":"#;
 
-/// The text of an entry's state. It is looked for where it can be at the earliest, and the state itself is not gone over: a
-/// list may look at very many of them.
+/// The text of an entry's state. It is looked for where it can be at the earliest, and the state itself is not gone
+/// over: a list may look at very many of them.
 pub fn state<'t>(key: &str, entry: &'t str) -> Option<&'t str> {
     if !entry.starts_with(BEGINNING) {
         return Shown::read(entry).map(|shown| shown.state);

@@ -1,5 +1,5 @@
-//! The filters of a list: what a field of a document must be. A URL has only texts, so a field is compared as what it is: a
-//! number by its value, a string letter by letter.
+//! The filters of a list: what a field of a document must be. A URL has only texts, so a field is compared as what it
+//! is: a number by its value, a string letter by letter.
 
 use std::cmp::Ordering;
 

@@ -1,5 +1,5 @@
-//! Folds events into the view: what all of them need is fetched in one call of the host, and what they leave is stored in
-//! another.
+//! Folds events into the view: what all of them need is fetched in one call of the host, and what they leave is stored
+//! in another.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;

@@ -1,6 +1,6 @@
-//! The projection "current-state": what documents are now, and lists of them with filters, order and pages. It folds the
-//! events `created`, `patched` and `deleted`, as the decider "json-patch" makes them; it decides nothing, and it keeps no
-//! history: that is in the events.
+//! The projection "current-state": what documents are now, and lists of them with filters, order and pages. It folds
+//! the events `created`, `patched` and `deleted`, as the decider "json-patch" makes them; it decides nothing, and it
+//! keeps no history: that is in the events.
 
 mod candidates;
 mod config;
@@ -62,8 +62,8 @@ impl CurrentState {
         event.stream.is_some() && (self.topics.is_empty() || self.topics.contains(&event.topic))
     }
 
-    /// The indexes that this view is built with, which are not those of a config that was changed since. A new index would
-    /// lack all the documents from before it, so it waits until the view is built anew.
+    /// The indexes that this view is built with, which are not those of a config that was changed since. A new index
+    /// would lack all the documents from before it, so it waits until the view is built anew.
     fn built_with(&mut self, view: &View) -> Result<Indexes, Problem> {
         let Some(indexes) = Indexes::stored(view)? else {
             self.indexes.store(view);

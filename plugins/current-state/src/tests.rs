@@ -218,7 +218,8 @@ fn a_list_shows_everything_but_the_topic() {
         .query("list", r#"{"topic":"orders"}"#)
         .then_answer(json!({
             "items": [{
-                "id": "a", "version": 1, "createdAt": "1970-01-01T00:00:01.000Z", "updatedAt": "1970-01-01T00:00:01.000Z",
+                "id": "a", "version": 1, "createdAt": "1970-01-01T00:00:01.000Z",
+                "updatedAt": "1970-01-01T00:00:01.000Z",
                 "state": {"n": 1}
             }],
             "next": null
@@ -269,6 +270,25 @@ fn pages_follow_each_other_in_the_order_of_the_ids() {
         assert_eq!(open, [vec!["o0", "o3", "o6"], vec!["o9"]]);
         let most = pages(&story, &[("status[in]", "sent,open,sent"), ("limit", "3")]);
         assert_eq!(most, [vec!["o0", "o2", "o3"], vec!["o5", "o6", "o8"], vec!["o9"]]);
+    }
+}
+
+#[test]
+fn lists_go_over_many_pages_of_the_view() {
+    let status = |n: u64| ["open", "paid", "sent", "lost"][n as usize % 4];
+    let event = |n: u64| created(&format!("o{n:04}"), n + 1, json!({"status": status(n), "n": n}));
+    let events: Vec<Event> = (0..1_500).map(event).collect();
+    for begin in [story, indexed] {
+        let story = begin().given(&events);
+        for filter in ["open", "sent,open", "lost,open,gone"] {
+            let ids = |limit| pages(&story, &[("status[in]", filter), ("limit", limit)]).concat();
+            let expected = (0..1_500).filter(|n| filter.split(',').any(|it| it == status(*n)));
+            let expected: Vec<String> = expected.map(|n| format!("o{n:04}")).collect();
+            assert_eq!((ids("1000"), ids("333")), (expected.clone(), expected.clone()), "{filter}");
+            let down = pages(&story, &[("status[in]", filter), ("limit", "400"), ("sort", "-n")]).concat();
+            assert!(down.iter().eq(expected.iter().rev()), "{filter}");
+        }
+        assert_eq!(pages(&story, &[]).len(), 15);
     }
 }
 

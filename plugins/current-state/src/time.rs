@@ -1,8 +1,8 @@
 //! Times as the API shows them: RFC 3339 in UTC, with milliseconds.
 
 const DAY_MS: u64 = 86_400_000;
-/// Days from the first of March of the year 0 to the first of January 1970. Years that begin in March have their leap day
-/// at the end, where it moves no other day.
+/// Days from the first of March of the year 0 to the first of January 1970. Years that begin in March have their leap
+/// day at the end, where it moves no other day.
 const EPOCH_DAYS: u64 = 719_468;
 /// Days of 400 years; then the calendar repeats.
 const ERA_DAYS: u64 = 146_097;

@@ -1,5 +1,5 @@
-//! Both plugins together, and a simple model beside them: random commands go to the decider, its events to the projection,
-//! and random lists must be what filtering and sorting the model gives.
+//! Both plugins together, and a simple model beside them: random commands go to the decider, its events to the
+//! projection, and random lists must be what filtering and sorting the model gives.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;

@@ -54,8 +54,8 @@ fn becomes(command: &Command, old: &Json, new: Json) -> Result<Vec<NewEvent>, Re
     Ok(if patch.0.is_empty() { Vec::new() } else { vec![event(command, PATCHED, &patch)] })
 }
 
-/// The event has the patch as it was sent, because it says more than a difference: what was moved, and what was tested. One
-/// that takes the whole document away deletes it.
+/// The event has the patch as it was sent, because it says more than a difference: what was moved, and what was tested.
+/// One that takes the whole document away deletes it.
 fn patch(command: &Command, document: &Document, old: &Json) -> Result<Vec<NewEvent>, Rejection> {
     let patch = Patch::read(json(command, INVALID_PATCH)?).map_err(refusals::patch)?;
     if patch.0.len() > PATCH_OPERATIONS_MAX {

@@ -1,6 +1,6 @@
-//! The decider "json-patch": documents that are created, replaced, patched, merged and deleted, with a history and without
-//! code. A stream is one document; its events `created`, `patched` and `deleted` hold JSON patches. What a patch is and does
-//! is in `weir-json-patch`; here are only the commands and their refusals.
+//! The decider "json-patch": documents that are created, replaced, patched, merged and deleted, with a history and
+//! without code. A stream is one document; its events `created`, `patched` and `deleted` hold JSON patches. What a
+//! patch is and does is in `weir-json-patch`; here are only the commands and their refusals.
 
 mod commands;
 mod refusals;

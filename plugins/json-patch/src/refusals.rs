@@ -9,6 +9,9 @@ pub const INVALID_DOCUMENT: &str = "INVALID_DOCUMENT";
 /// The payload of `patch` or `merge` is no patch, or it can't be applied to this document.
 pub const INVALID_PATCH: &str = "INVALID_PATCH";
 
+/// Bytes of a path that a refusal repeats; a longer one helps nobody.
+const POINTER_BYTES_MAX: usize = 1_000;
+
 pub fn already_exists(command: &Command) -> Rejection {
     let message = format!("'{}' exists already in topic '{}'; replace or patch it", command.stream, command.topic);
     Rejection::conflict("ALREADY_EXISTS", message)
@@ -44,6 +47,7 @@ pub fn document(fault: Fault) -> Rejection {
 pub fn patch(error: PatchError) -> Rejection {
     let message = sentence(&error.to_string());
     let PatchError::Operation { pointer, fault, .. } = error else { return Rejection::invalid(INVALID_PATCH, message) };
+    let pointer = pointer.filter(|pointer| pointer.len() <= POINTER_BYTES_MAX);
     let problem = Problem { code: code(&fault).into(), message, pointer };
     match fault {
         Fault::TestFailed => Rejection::Conflict(problem),

@@ -143,8 +143,8 @@ fn a_bad_patch_is_refused_with_the_place_of_its_operation() {
     bad_patch(r#"[{"op":"remove"}]"#, None, "Operation 0: it has no member 'path'");
     bad_patch(r#"[{"op":"add","path":"/a"}]"#, Some("/a"), "Operation 0 at '/a': it has no member 'value'");
     bad_patch(r#"[{"op":"move","path":"/a"}]"#, Some("/a"), "Operation 0 at '/a': it has no member 'from'");
-    let message = "Operation 0 at 'a': its 'path' is no JSON pointer: one is empty or begins with '/', and has '~0' for '~' \
-                   and '~1' for '/'";
+    let message = "Operation 0 at 'a': its 'path' is no JSON pointer: one is empty or begins with '/', and has '~0' \
+                   for '~' and '~1' for '/'";
     bad_patch(r#"[{"op":"remove","path":"a"}]"#, Some("a"), message);
     bad_patch(r#"[{"op":"remove","path":"/c"}]"#, Some("/c"), "Operation 0 at '/c': there is no member 'c'");
     bad_patch(
@@ -167,6 +167,15 @@ fn a_bad_patch_is_refused_with_the_place_of_its_operation() {
     bad_patch(into_itself, Some("/a/b"), "Operation 0 at '/a/b': a value can't be moved into itself");
     let after_all = r#"[{"op":"remove","path":""},{"op":"add","path":"/a","value":1}]"#;
     bad_patch(after_all, Some("/a"), "Operation 1 at '/a': there is no document");
+}
+
+#[test]
+fn a_refusal_is_short_whatever_the_patch() {
+    let problem = refused("{}", "patch", &format!(r#"[{{"op":"remove","path":"/{}"}}]"#, "x".repeat(100_000)));
+    assert!(
+        problem.message.len() < 300 && problem.message.ends_with("x…'") && problem.pointer.is_none(),
+        "{problem:?}"
+    );
 }
 
 #[test]

@@ -5,6 +5,7 @@ use compact_str::CompactString;
 use crate::document::{Document, within};
 use crate::json::Json;
 use crate::measure::string_bytes;
+use crate::object::Object;
 use crate::operation::{Fault, Operation, Patch, PatchError};
 use crate::path::{Path, index};
 
@@ -60,50 +61,25 @@ impl Document {
     }
 
     fn add(&mut self, path: &Path, value: Json) -> Result<(), Fault> {
-        let added = value.measure();
-        let mut bytes = self.bytes + added.bytes;
-        match self.holder(path)? {
+        let (added, before) = (value.measure(), self.bytes);
+        let (more, less) = match self.holder(path)? {
             None => {
-                bytes = added.bytes;
                 self.root = Some(value);
+                (0, before)
             }
-            Some((Json::Array(items), token)) => {
-                bytes += usize::from(!items.is_empty());
-                let place = if token == "-" { items.len() } else { known(token)? };
-                if place > items.len() {
-                    return Err(Fault::NoIndex(place, items.len()));
-                }
-                items.insert(place, value);
-            }
-            Some((Json::Object(members), token)) => {
-                let comma = usize::from(!members.is_empty());
-                match members.insert(token.clone(), value) {
-                    Some(old) => bytes -= old.measure().bytes,
-                    None => bytes += string_bytes(token) + 1 + comma,
-                }
-            }
+            Some((Json::Array(items), token)) => (insert_item(items, token, value)?, 0),
+            Some((Json::Object(members), token)) => insert_member(members, token, value),
             Some((other, _)) => return Err(Fault::NoContainer(other.kind())),
-        }
-        within(bytes, path.tokens().len() + added.depth)?;
-        self.bytes = bytes;
-        Ok(())
+        };
+        self.bytes = before + added.bytes + more - less;
+        within(self.bytes, path.tokens().len() + added.depth)
     }
 
     fn remove(&mut self, path: &Path) -> Result<Json, Fault> {
         let (removed, beside) = match self.holder(path)? {
             None => (self.root.take().ok_or(Fault::NoDocument)?, 0),
-            Some((Json::Array(items), token)) => {
-                let place = known(token)?;
-                if place >= items.len() {
-                    return Err(Fault::NoIndex(place, items.len()));
-                }
-                let removed = items.remove(place);
-                (removed, usize::from(!items.is_empty()))
-            }
-            Some((Json::Object(members), token)) => {
-                let removed = members.remove(token).ok_or_else(|| Fault::NoMember(token.to_string()))?;
-                (removed, string_bytes(token) + 1 + usize::from(!members.is_empty()))
-            }
+            Some((Json::Array(items), token)) => remove_item(items, token)?,
+            Some((Json::Object(members), token)) => remove_member(members, token)?,
             Some((other, _)) => return Err(Fault::NoContainer(other.kind())),
         };
         self.bytes -= removed.measure().bytes + beside;
@@ -126,6 +102,45 @@ impl Document {
         let value = self.remove(from)?;
         self.add(path, value)
     }
+}
+
+/// Gives back the bytes that come with the value: its comma.
+fn insert_item(items: &mut Vec<Json>, token: &CompactString, value: Json) -> Result<usize, Fault> {
+    let place = if token == "-" { items.len() } else { known(token)? };
+    if place > items.len() {
+        return Err(Fault::NoIndex(place, items.len()));
+    }
+    items.insert(place, value);
+    Ok(usize::from(items.len() > 1))
+}
+
+/// Gives back the bytes that come with the value, and those that go with the old one.
+fn insert_member(members: &mut Object, token: &CompactString, value: Json) -> (usize, usize) {
+    match members.insert(token.clone(), value) {
+        Some(old) => (0, old.measure().bytes),
+        None => (name_bytes(token) + usize::from(members.len() > 1), 0),
+    }
+}
+
+/// Gives back the value, and the bytes that go with it.
+fn remove_item(items: &mut Vec<Json>, token: &CompactString) -> Result<(Json, usize), Fault> {
+    let place = known(token)?;
+    if place >= items.len() {
+        return Err(Fault::NoIndex(place, items.len()));
+    }
+    let removed = items.remove(place);
+    Ok((removed, usize::from(!items.is_empty())))
+}
+
+/// Gives back the value, and the bytes that go with it.
+fn remove_member(members: &mut Object, token: &CompactString) -> Result<(Json, usize), Fault> {
+    let removed = members.remove(token).ok_or_else(|| Fault::NoMember(token.to_string()))?;
+    Ok((removed, name_bytes(token) + usize::from(!members.is_empty())))
+}
+
+/// With its colon.
+fn name_bytes(name: &str) -> usize {
+    string_bytes(name) + 1
 }
 
 fn child<'j>(json: &'j Json, token: &CompactString) -> Result<&'j Json, Fault> {

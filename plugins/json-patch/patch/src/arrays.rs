@@ -1,5 +1,5 @@
-//! How to make one array of another: which items stay, which are compared, added and removed. It finds the longest common
-//! subsequence of what is left when equal heads and tails are cut off.
+//! How to make one array of another: which items stay, which are compared, added and removed. It finds the longest
+//! common subsequence of what is left when equal heads and tails are cut off.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -58,7 +58,8 @@ fn kept(old: &[Json], new: &[Json]) -> Vec<(usize, usize)> {
     walk(&old, &new, &table(&old, &new))
 }
 
-/// Row by row: how many items the rests of both arrays have in common from there on. One more row and column than items.
+/// Row by row: how many items the rests of both arrays have in common from there on. One more row and column than
+/// items.
 fn table(old: &[usize], new: &[usize]) -> Vec<u32> {
     let width = new.len() + 1;
     let mut common = vec![0; (old.len() + 1) * width];

@@ -11,8 +11,8 @@ use crate::path::{Path, push};
 /// Bytes of an operation besides its path and value: about those of `{"op":"replace","path":"","value":}`.
 const OPERATION_BYTES: usize = 37;
 
-/// How many times as large as the new value the operations on it may be. Readers of a history want to know what changed,
-/// but not that each of 500 numbers did.
+/// How many times as large as the new value the operations on it may be. Readers of a history want to know what
+/// changed, but not that each of 500 numbers did.
 const DETAIL_WORTH: usize = 4;
 
 /// The operations that make `new` of `old`; none if both are the same text.

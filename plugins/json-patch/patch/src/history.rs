@@ -1,5 +1,5 @@
-//! What the three events of a document do to it. Other plugins, scripts and imports may write such events too, so nothing
-//! is expected of them but what RFC 6902 wants.
+//! What the three events of a document do to it. Other plugins, scripts and imports may write such events too, so
+//! nothing is expected of them but what RFC 6902 wants.
 
 use weir_plugin_sdk::{Event, Payload, Problem};
 

@@ -1,5 +1,5 @@
-//! A JSON value whose numbers are the text that they were written as. Objects are kept in the order of their names, so that
-//! the same document is always the same text.
+//! A JSON value whose numbers are the text that they were written as. Objects are kept in the order of their names, so
+//! that the same document is always the same text.
 
 use compact_str::CompactString;
 
@@ -52,7 +52,8 @@ impl From<&str> for Json {
 }
 
 impl Json {
-    /// Whether both mean the same, as the operation `test` wants it: numbers by their value, objects whatever their order.
+    /// Whether both mean the same, as the operation `test` wants it: numbers by their value, objects whatever their
+    /// order.
     ///
     /// ```
     /// use weir_json_patch::Json;

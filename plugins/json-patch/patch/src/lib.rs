@@ -3,7 +3,8 @@
 //! and the projection `current-state`, which folds them.
 //!
 //! It has its own JSON value, because numbers must stay what they were written as. serde_json can do that too
-//! (`arbitrary_precision`), but Cargo would switch it on for every crate that is built in the same call, the server too.
+//! (`arbitrary_precision`), but Cargo would switch it on for every crate that is built in the same call, the server
+//! too.
 
 #![warn(missing_docs)]
 
@@ -16,12 +17,14 @@ mod history;
 mod json;
 pub mod limits;
 mod measure;
+mod members;
 mod merge;
 mod object;
 mod operation;
 mod path;
 mod read;
-mod select;
+mod selection;
+mod skip;
 mod special;
 mod write;
 
@@ -30,9 +33,10 @@ pub use diff::difference;
 pub use document::Document;
 pub use history::{CREATED, DELETED, PATCHED, after};
 pub use json::{Json, Number};
+pub use members::Members;
 pub use merge::merged;
 pub use object::Object;
 pub use operation::{Fault, Operation, Patch, PatchError};
 pub use path::Path;
 pub use read::ReadError;
-pub use select::{Members, Selection};
+pub use selection::Selection;

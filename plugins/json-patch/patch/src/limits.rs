@@ -1,10 +1,12 @@
-//! Every number that bounds something, with its unit. Streams keep what was allowed once: raise these, never lower them.
+//! Every number that bounds something, with its unit. Streams keep what was allowed once: raise these, never lower
+//! them.
 
-/// Bytes of a document, as compact JSON text. Its `created` event must fit into a request's 1 MiB, and a view's value too.
+/// Bytes of a document, as compact JSON text. Its `created` event must fit into a request's 1 MiB, and a view's value
+/// too.
 pub const DOCUMENT_BYTES_MAX: usize = 1_000_000;
 
-/// Arrays and objects inside each other in a document. Readers of JSON give up at about 128, and a document is shown inside
-/// other JSON.
+/// Arrays and objects inside each other in a document. Readers of JSON give up at about 128, and a document is shown
+/// inside other JSON.
 pub const DOCUMENT_DEPTH_MAX: usize = 100;
 
 /// Arrays and objects inside each other in any text that is read here.

@@ -7,8 +7,9 @@ use crate::object::Object;
 ///
 /// ```
 /// use weir_json_patch::{Json, merged};
-/// let (old, patch) = (Json::read(r#"{"a":1,"b":{"c":2}}"#).unwrap(), Json::read(r#"{"a":null,"b":{"d":3}}"#).unwrap());
-/// assert_eq!(merged(Some(&old), patch).to_string(), r#"{"b":{"c":2,"d":3}}"#);
+/// let (old, patch) = (Json::read(r#"{"a":1,"b":{"c":2}}"#).unwrap(),
+/// Json::read(r#"{"a":null,"b":{"d":3}}"#).unwrap()); assert_eq!(merged(Some(&old), patch).to_string(),
+/// r#"{"b":{"c":2,"d":3}}"#);
 /// ```
 pub fn merged(old: Option<&Json>, patch: Json) -> Json {
     let Json::Object(members) = patch else { return patch };

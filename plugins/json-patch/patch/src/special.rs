@@ -1,5 +1,5 @@
-//! Which bytes of a string are not themselves in JSON: quotes, backslashes and control characters. Reading and writing both
-//! go from one to the next, and most strings have none.
+//! Which bytes of a string are not themselves in JSON: quotes, backslashes and control characters. Reading and writing
+//! both go from one to the next, and most strings have none.
 
 /// How many bytes come before the first special one.
 pub fn plain_bytes(bytes: &[u8]) -> usize {

@@ -1,5 +1,5 @@
-//! From a value to compact JSON text: no spaces, members in the order of their names, only those characters escaped that
-//! must be.
+//! From a value to compact JSON text: no spaces, members in the order of their names, only those characters escaped
+//! that must be.
 
 use std::fmt;
 

@@ -19,8 +19,8 @@ fn members_come_go_and_change() {
     );
     differs(
         r#"{"a":1,"b":2,"c":3}"#,
-        r#"{"a":1,"c":4,"d/~":5}"#,
-        r#"[{"op":"remove","path":"/b"},{"op":"replace","path":"/c","value":4},{"op":"add","path":"/d~1~0","value":5}]"#,
+        r#"{"a":1,"c":4,"/~":5}"#,
+        r#"[{"op":"remove","path":"/b"},{"op":"replace","path":"/c","value":4},{"op":"add","path":"/~1~0","value":5}]"#,
     );
     differs("1", "1.0", r#"[{"op":"replace","path":"","value":1.0}]"#);
 }

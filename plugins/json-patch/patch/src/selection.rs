@@ -1,7 +1,5 @@
-//! Reads some of a text and goes over the rest: for a list that looks at two fields of many documents. The text must be
-//! known to be JSON, as what a plugin wrote itself is.
-
-use std::borrow::Cow;
+//! Reads some values of a text and goes over the rest: for a list that looks at two fields of many documents. The text
+//! must be known to be JSON, as what a plugin wrote itself is.
 
 use compact_str::CompactString;
 
@@ -9,71 +7,6 @@ use crate::json::Json;
 use crate::object::Object;
 use crate::path::index;
 use crate::read::{ReadError, Reader};
-
-/// The members of an object, one after the other, each with its value's text.
-///
-/// ```
-/// use weir_json_patch::Members;
-/// let members: Result<Vec<_>, _> = Members::of(r#"{"id":"a","state":{"n":[1]}}"#).collect();
-/// assert_eq!(members.unwrap()[1], ("state".into(), r#"{"n":[1]}"#));
-/// ```
-pub struct Members<'t> {
-    reader: Reader<'t>,
-    next: Next,
-    last: Option<&'t str>,
-}
-
-#[derive(PartialEq, Eq)]
-enum Next {
-    Open,
-    Member,
-    End,
-}
-
-impl<'t> Members<'t> {
-    /// The members of the object that this text is.
-    pub fn of(text: &'t str) -> Self {
-        Self { reader: Reader::new(text), next: Next::Open, last: None }
-    }
-
-    /// The same, where it is known which member is the last one: its value may be long, and need not be gone over. The text
-    /// must end in the object's bracket.
-    pub fn with_last(text: &'t str, last: &'t str) -> Self {
-        Self { last: Some(last), ..Self::of(text) }
-    }
-
-    fn member(&mut self) -> Result<Option<(Cow<'t, str>, &'t str)>, ReadError> {
-        let first = self.next == Next::Open;
-        if first && !self.reader.take(b'{') {
-            return self.reader.fail("an object is expected");
-        }
-        if self.reader.take(b'}') {
-            return Ok(None);
-        }
-        if !first {
-            self.reader.comma()?;
-        }
-        let name = self.reader.name()?;
-        let value = match self.last == Some(&name) {
-            true => self.reader.last()?,
-            false => self.reader.skip()?,
-        };
-        Ok(Some((name, value)))
-    }
-}
-
-impl<'t> Iterator for Members<'t> {
-    type Item = Result<(Cow<'t, str>, &'t str), ReadError>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        if self.next == Next::End {
-            return None;
-        }
-        let member = self.member();
-        self.next = if matches!(member, Ok(Some(_))) { Next::Member } else { Next::End };
-        member.transpose()
-    }
-}
 
 /// Paths whose values are wanted of many texts.
 ///
@@ -109,8 +42,8 @@ impl Selection {
         self.paths.is_empty()
     }
 
-    /// The values of one text, in the order in which the paths were given. Where an array or object stands, an empty one is
-    /// given: they may be large, and nothing is compared with them.
+    /// The values of one text, in the order in which the paths were given. Where an array or object stands, an empty
+    /// one is given: they may be large, and nothing is compared with them.
     pub fn find(&self, text: &str) -> Result<Vec<Option<Json>>, ReadError> {
         let mut found = vec![None; self.paths.len()];
         if !self.is_empty() {
@@ -143,46 +76,46 @@ fn descend(
     }
 }
 
+/// The bracket of the object is the next byte.
 fn members(
     reader: &mut Reader<'_>,
     wanted: &[Wanted],
     depth: usize,
     found: &mut [Option<Json>],
 ) -> Result<(), ReadError> {
-    let mut first = reader.take(b'{');
-    while !reader.take(b'}') {
-        if !first {
-            reader.comma()?;
-        }
-        first = false;
+    let mut more = reader.take(b'{') && !reader.take(b'}');
+    while more {
         let name = reader.name()?;
         match through(wanted, |it| it.tokens[depth] == name) {
             [] => drop(reader.skip()?),
             below => descend(reader, below, depth + 1, found)?,
         }
+        more = reader.goes_on(b'}')?;
     }
     Ok(())
 }
 
+/// The bracket of the array is the next byte. Behind the last place that is wanted nothing is looked at.
 fn items(
     reader: &mut Reader<'_>,
     wanted: &[Wanted],
     depth: usize,
     found: &mut [Option<Json>],
 ) -> Result<(), ReadError> {
-    let (mut first, mut place) = (reader.take(b'['), 0);
-    while !reader.take(b']') {
-        if !first {
-            reader.comma()?;
+    let place_of = |it: &Wanted| index(&it.tokens[depth]);
+    let places = wanted.iter().filter_map(place_of).max().map_or(0, |last| last.saturating_add(1));
+    let mut more = reader.take(b'[') && !reader.take(b']');
+    for place in 0..places {
+        if !more {
+            return Ok(());
         }
-        first = false;
-        match through(wanted, |it| index(&it.tokens[depth]) == Some(place)) {
+        match through(wanted, |it| place_of(it) == Some(place)) {
             [] => drop(reader.skip()?),
             below => descend(reader, below, depth + 1, found)?,
         }
-        place += 1;
+        more = reader.goes_on(b']')?;
     }
-    Ok(())
+    if more { reader.skip_rest() } else { Ok(()) }
 }
 
 /// Those that go on through one token; they are next to each other.
@@ -233,32 +166,11 @@ mod tests {
         assert_eq!(Selection::of([&["1".into()][..]]).find("[1,2]"), Ok(vec![Some(Json::from(2))]));
     }
 
-    fn cut(text: &str) -> Result<Vec<(String, &str)>, ReadError> {
-        Members::of(text).map(|member| member.map(|(name, text)| (name.into_owned(), text))).collect()
-    }
-
-    #[test]
-    fn members_are_cut_out_of_the_text() {
-        let text = r#" { "a" : [1,"]}"] , "b":{"c":"\\\""}, "d": -1.0 ,"e":"x\\", "f":null}"#;
-        let members = cut(text).expect("JSON");
-        let members: Vec<(&str, &str)> = members.iter().map(|(name, text)| (name.as_str(), *text)).collect();
-        let expected =
-            [("a", r#"[1,"]}"]"#), ("b", r#"{"c":"\\\""}"#), ("d", "-1.0"), ("e", r#""x\\""#), ("f", "null")];
-        assert_eq!(members, expected);
-        assert_eq!(cut("{}"), Ok(Vec::new()));
-        let last = Members::with_last(r#"{"a":1,"b":[}"#, "b").last();
-        assert_eq!(last, Some(Ok(("b".into(), "["))));
-    }
-
     #[test]
     fn what_is_no_json_is_an_error_or_something_else_but_no_panic() {
-        for text in ["", "[]", "{\"a\"", "{\"a\":", "{\"a\":1 \"b\":2}", "{\"a\":\"\\"] {
-            assert!(cut(text).is_err(), "{text}");
-        }
         let text = r#"{"a":["\é",{"b":"x\"}],"c":tru}"#;
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
-            let _ = cut(&text[..end]);
-            let _ = Selection::of([&["c".into()][..]]).find(&text[..end]);
+            let _ = Selection::of([&["c".into()][..], &["a".into(), "1".into()]]).find(&text[..end]);
         }
     }
 }
