@@ -15,7 +15,7 @@ use super::agenda::Draft;
 use super::catalog::{self, Catalog, Made};
 use super::feeder::Feeder;
 use super::folder::Folder;
-use super::generation::Generation;
+use super::generation::{Generation, ViewState};
 use crate::engine::Engine;
 use crate::model::limits::SWITCH_LAG_MAX;
 use crate::model::{PluginName, Position};
@@ -337,7 +337,10 @@ impl Keeper {
         // A process manager's stays behind the one that is live.
         let goal = self.live.as_ref().map_or(head, |fed| fed.generation.reached().min(head));
         let goal = if self.building.as_ref().is_some_and(|fed| fed.generation.made.manager) { goal } else { head };
-        let near = |fed: &Fed| fed.generation.reached() + SWITCH_LAG_MAX >= goal;
+        // One that is held up would only keep the live one waiting.
+        let near = |fed: &Fed| {
+            fed.generation.reached() + SWITCH_LAG_MAX >= goal && fed.generation.standing().state == ViewState::Running
+        };
         if !self.building.as_ref().is_some_and(near) {
             return Ok(());
         }
