@@ -36,7 +36,7 @@ pub type Entries = BTreeMap<String, Option<Payload>>;
 pub type Note = (Vec<u8>, Vec<u8>);
 
 /// What changes as one.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct ViewCommit {
     pub entries: Entries,
     pub notes: Vec<(Vec<u8>, Option<Vec<u8>>)>,

@@ -10,13 +10,14 @@ use std::collections::BTreeMap;
 use futures_util::StreamExt;
 use futures_util::stream::iter;
 
-use super::agenda::{self, Deed, Draft, Due, Errand, Heard, News};
+use super::agenda::{self, Deed, Draft, Due, Errand, Heard, News, Note};
 use super::feeder::{Desk, Failure, Feeder};
 use super::folder::{Folded, Folder};
 use super::letters;
 use crate::engine::{EngineError, Execution};
+use crate::model::Event;
 use crate::model::limits::{ERRANDS_AT_ONCE, ERRANDS_PARALLEL};
-use crate::plugin::{Command, PluginError, Refusal, Timer};
+use crate::plugin::{Action, Command, PluginError, Refusal, Timer};
 use crate::storage::{AppendError, Batch, StorageError};
 
 /// What became of an errand.
@@ -220,20 +221,23 @@ impl Feeder {
         agenda::heard(&live.view.shown(), next_heard(desk)?).map_err(broken)
     }
 
-    /// Notes what a batch asked for, and has it done.
-    pub(super) async fn ask(
+    /// What a batch asked for, as notes.
+    pub(super) fn asked(
         &self,
-        desk: &mut Desk,
+        desk: &Desk,
         folder: &Folder,
-        folded: Folded,
+        actions: Vec<Action>,
+        batch: &[Event],
         quiet: bool,
-    ) -> Result<(), Failure> {
-        let notes: Vec<_> = {
-            let mut draft = Draft::new(&desk.shown);
-            let origin = format!("at {}", desk.position());
-            draft.take(&folder.id().name, &origin, folded.actions, quiet).map_err(broken)?;
-            draft.notes().collect()
-        };
+    ) -> Result<Vec<Note>, Failure> {
+        let mut draft = Draft::new(&desk.shown);
+        let origin = format!("at {}", batch.last().map_or(0, |event| event.position));
+        draft.take(&folder.id().name, &origin, actions, quiet).map_err(broken)?;
+        Ok(draft.notes().collect())
+    }
+
+    /// Keeps what was asked for, and has it done.
+    pub(super) async fn send(&self, desk: &mut Desk, folder: &Folder, notes: Vec<Note>) -> Result<(), Failure> {
         if notes.is_empty() {
             return Ok(());
         }

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::watch;
 
 use super::agenda::{self, Draft, Note};
-use super::folder::Folder;
+use super::folder::{Folded, Folder};
 use super::generation::{Base, Generation, ViewState};
 use super::letters;
 use crate::engine::{Engine, EngineError};
@@ -92,7 +92,7 @@ impl Feeder {
         let mut live = self.behind.as_ref().map(|live| live.watch());
         let mut head = self.engine.default_store().log.head();
         let mut ahead: Option<Piece> = None;
-        while !*self.stop.borrow() {
+        while !self.is_stopped() {
             if let Some(from) = self.generation.take_replay() {
                 ahead = None;
                 self.go_back(&mut desk, from).await;
@@ -249,7 +249,8 @@ impl Feeder {
     }
 
     pub(super) fn is_stopped(&self) -> bool {
-        *self.stop.borrow()
+        // Who let go of it without a word wants nothing of it any more either.
+        *self.stop.borrow() || self.stop.has_changed().is_err()
     }
 
     /// Commits; tries again until it is done, or the server stops.
@@ -283,10 +284,12 @@ impl Feeder {
     /// Has a batch folded over what is gathered.
     async fn fold(&self, desk: &mut Desk, folder: &Folder, batch: &[Event], quiet: bool) -> Result<(), Failure> {
         let reason = match folder.fold(desk.view(), batch).await {
-            Ok(Ok(mut folded)) => {
-                desk.taken(std::mem::take(&mut folded.writes), batch);
+            Ok(Ok(Folded { writes, actions })) => {
+                // First of all: what it wrote is not taken without what it asked for.
+                let notes = self.asked(desk, folder, actions, batch, quiet)?;
+                desk.taken(writes, batch);
                 self.generation.note(|standing| standing.events += batch.len() as u64);
-                return if folded.actions.is_empty() { Ok(()) } else { self.ask(desk, folder, folded, quiet).await };
+                return self.send(desk, folder, notes).await;
             }
             Ok(Err(refusal)) => refusal.message,
             Err(PluginError { fault: fault @ (Fault::Busy(_) | Fault::Suspended { .. } | Fault::Host(_)), .. }) => {
@@ -376,10 +379,14 @@ impl Feeder {
         let entries = Arc::try_unwrap(entries).unwrap_or_else(|shared| (*shared).clone());
         let durable = durable || !notes.is_empty();
         let commit = ViewCommit { entries, notes: std::mem::take(notes), checkpoint: *position, durable };
-        let generation = self.generation.clone();
+        let (commit, generation) = (Arc::new(commit), self.generation.clone());
+        let of = commit.clone();
         // A disk that fails may be well again; the log goes on meanwhile, and the view stays as it is.
-        let (commit, committed) = on_a_thread(commit, move |commit| generation.commit(commit)).await;
-        match committed {
+        let written = tokio::task::spawn_blocking(move || generation.commit(&of)).await;
+        let panicked = |error: tokio::task::JoinError| {
+            Err(StorageError::Io { what: "writing a view".into(), detail: error.to_string() })
+        };
+        match written.unwrap_or_else(panicked) {
             Ok(shown) => {
                 desk.shown = shown;
                 desk.gathered = Gathered::after(commit.checkpoint);
@@ -392,26 +399,12 @@ impl Feeder {
                 let reason = format!("its view cannot be written: {error}");
                 tracing::error!(reason, "a view waits");
                 self.generation.stands(ViewState::Waiting, reason);
-                (desk.gathered.writes, desk.gathered.notes) = (Arc::new(commit.entries), commit.notes);
+                let ViewCommit { entries, notes, .. } = Arc::unwrap_or_clone(commit);
+                (desk.gathered.writes, desk.gathered.notes) = (Arc::new(entries), notes);
                 tokio::time::sleep(A_WHILE).await;
             }
         }
     }
-}
-
-/// Writes where nothing else waits for it.
-async fn on_a_thread<T: Send + 'static>(
-    commit: ViewCommit,
-    write: impl FnOnce(&ViewCommit) -> Result<T, StorageError> + Send + 'static,
-) -> (ViewCommit, Result<T, StorageError>) {
-    let work = tokio::task::spawn_blocking(move || {
-        let written = write(&commit);
-        (commit, written)
-    });
-    work.await.unwrap_or_else(|error| {
-        let failed = StorageError::Io { what: "writing a view".into(), detail: error.to_string() };
-        (ViewCommit::default(), Err(failed))
-    })
 }
 
 impl Desk {
