@@ -2,6 +2,7 @@
 
 #![deny(unsafe_code)]
 
+pub mod artifacts;
 pub mod cli;
 pub mod config;
 pub mod delivery;

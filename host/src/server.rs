@@ -15,10 +15,11 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use crate::artifacts::{ArtifactError, Artifacts};
 use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, Views, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
-use crate::http::{App, Connections, Rooms, Turns, router};
+use crate::http::{App, Connections, DeclareError, Rooms, Turns, declare_topics, router};
 use crate::model::limits;
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
@@ -49,6 +50,10 @@ pub enum ServerError {
     Signals(std::io::Error),
     #[error("the HTTP client could not be made: {0}")]
     HttpClient(String),
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
+    #[error(transparent)]
+    Topics(#[from] DeclareError),
     #[error(transparent)]
     Storage(#[from] StorageError),
     #[error(transparent)]
@@ -84,8 +89,11 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
         let background = Background::start()?;
+        // Before anything is opened: who lacks a file starts nothing.
+        Artifacts::of(&config.config_dir, &config.plugins_dir)?.gather().await?;
         let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
+        declare_topics(&engine, &config.config_dir.join("topics")).await?;
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
         let views = Views::start(engine.clone(), config.data_dir.join("views"), background.handle.clone()).await;
         let (stop, stopped) = watch::channel(false);
@@ -98,10 +106,11 @@ impl Server {
             views: views.clone(),
             live: Live::start(engine.clone(), stopped.clone()),
             heartbeat: Duration::from_millis(config.heartbeat_ms),
+            body_bytes_max: config.body_bytes_max,
             sockets: open_socket,
             turns: Turns::default(),
         });
-        let app = router(app, config.body_bytes_max);
+        let app = router(app);
         let connections = Connections::new(listener, stopped.clone());
         let serving = tokio::spawn(async move {
             let serve = axum::serve(connections, app).with_graceful_shutdown(told(stopped));

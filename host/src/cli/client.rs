@@ -82,32 +82,6 @@ impl Client {
     }
 }
 
-/// Fetches a file from anywhere, through proxies and redirects that the user's environment asks for, but never more than
-/// `bytes_max`.
-pub async fn fetch(url: &str, bytes_max: u64) -> Result<Vec<u8>, Failure> {
-    let _ = rustls::crypto::ring::default_provider().install_default();
-    let url = Url::parse(url).map_err(|error| format!("'{url}' is no URL: {error}"))?;
-    let failed = |error: reqwest::Error| format!("{url} could not be fetched: {}", cause(&error));
-    let http = reqwest::Client::builder().connect_timeout(std::time::Duration::from_secs(30)).build()?;
-    let mut response = http.get(url.clone()).send().await.map_err(failed)?;
-    if !response.status().is_success() {
-        return Err(format!("{url} could not be fetched: the server answered {}", response.status()).into());
-    }
-    let mut bytes = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(failed)? {
-        if (bytes.len() + chunk.len()) as u64 > bytes_max {
-            return Err(format!("{url} is more than the {bytes_max} bytes that a component may have").into());
-        }
-        bytes.extend_from_slice(&chunk);
-    }
-    Ok(bytes)
-}
-
-/// The innermost reason: the outer ones only say that a request failed.
-fn cause(error: &dyn std::error::Error) -> String {
-    error.source().map_or_else(|| error.to_string(), cause)
-}
-
 /// The body of a good answer, or what the server says is wrong.
 async fn answer(response: Response) -> Result<String, Failure> {
     let status = response.status();

@@ -5,8 +5,10 @@ mod backup;
 mod client;
 mod events_bar;
 mod export;
+mod fetch;
 mod import;
 mod plugin;
+mod projections;
 mod publish;
 mod reindex;
 mod tail;
@@ -51,6 +53,11 @@ enum Command {
     Verify(verify::VerifyArgs),
     /// Make the index of a data directory that no server has open anew from its log
     Reindex(reindex::ReindexArgs),
+    /// Fetch the files that artifacts.toml names, as an image is built
+    Fetch(fetch::FetchArgs),
+    /// List views, build them anew, go back
+    #[command(subcommand)]
+    Projections(projections::ProjectionsCommand),
     /// Write, try and install plugins
     #[command(subcommand)]
     Plugin(plugin::PluginCommand),
@@ -71,6 +78,8 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Restore(args) => block_on(backup::restore_from(args)),
         Command::Verify(args) => block_on(verify::run(args)),
         Command::Reindex(args) => block_on(reindex::run(args)),
+        Command::Fetch(args) => block_on(fetch::run(args)),
+        Command::Projections(command) => block_on(projections::run(command)),
         Command::Plugin(command) => block_on(plugin::run(command)),
     };
     match done {

@@ -19,7 +19,7 @@ use tokio::task::JoinSet;
 pub use backoff::RetryPolicy;
 pub use consumer::{Consumer, Definition, Progress, ProgressState};
 pub use http_client::ReqwestClient;
-pub use views::{Fresh, Letter, Made, Reading, Standing, ViewError, ViewState, ViewStatus, Views};
+pub use views::{Fresh, GenerationStatus, Letter, Made, Reading, Standing, ViewError, ViewState, ViewStatus, Views};
 
 use crate::engine::{Engine, EngineError};
 use crate::model::{PluginName, TopicName, limits};

@@ -20,6 +20,7 @@ pub struct Live {
     pub(super) engine: Arc<Engine>,
     feeds: HashMap<&'static str, Arc<Feed>>,
     followers: Arc<AtomicUsize>,
+    stop: watch::Receiver<bool>,
     _tasks: JoinSet<()>,
 }
 
@@ -64,7 +65,17 @@ impl Live {
             tasks.spawn(Running(feed.clone()).run(stop.clone()));
             feeds.insert(store.adapter, feed);
         }
-        Arc::new(Self { engine, feeds, followers: Arc::default(), _tasks: tasks })
+        Arc::new(Self { engine, feeds, followers: Arc::default(), stop, _tasks: tasks })
+    }
+
+    /// Waits until the server stops.
+    pub async fn stopped(&self) {
+        let _ = self.stop.clone().wait_for(|stop| *stop).await;
+    }
+
+    /// The last position of the store that is followed when no other is named.
+    pub fn head(&self) -> Position {
+        *self.engine.default_store().log.head().borrow()
     }
 
     /// How many followers there are now.

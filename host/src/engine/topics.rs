@@ -60,8 +60,8 @@ struct Stored {
 
 /// What a new topic is given.
 #[derive(Default)]
-pub struct NewTopic<'a> {
-    pub adapter: Option<&'a str>,
+pub struct NewTopic {
+    pub adapter: Option<String>,
     /// A JSON array; without it the topic is open.
     pub schemas: Option<Box<RawValue>>,
     pub retention: Option<Retention>,
@@ -218,9 +218,9 @@ impl Engine {
     }
 
     /// Makes a topic.
-    pub async fn create_topic(&self, name: TopicName, new: NewTopic<'_>) -> Result<Arc<Topic>, EngineError> {
+    pub async fn create_topic(&self, name: TopicName, new: NewTopic) -> Result<Arc<Topic>, EngineError> {
         let NewTopic { adapter, schemas, retention, decider, state_schema } = new;
-        let store = self.store(adapter)?.clone();
+        let store = self.store(adapter.as_deref())?.clone();
         let _changing = self.topics.changing.lock().await;
         if self.topics.get(&name).is_some() {
             return Err(EngineError::TopicExists(name));

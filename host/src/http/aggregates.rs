@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::publish::Write;
 use super::trace_context;
 use crate::engine::{EngineError, Executed, Execution};
-use crate::model::{CommandName, IdempotencyKey, Payload, StreamName, TopicName, Version, hex};
+use crate::model::{CommandName, IdempotencyKey, Metadata, Payload, StreamName, TopicName, Version, hex};
 use crate::plugin::Command;
 use crate::storage::AppendError;
 
@@ -40,8 +40,8 @@ pub async fn post_command(
 ) -> Result<Response, Problem> {
     let (topic, stream) = (TopicName::parse(&topic)?, StreamName::parse(&id)?);
     let (name, payload) = (CommandName::parse(&name)?, payload_or_empty(&write.body)?);
-    let wish = Wish { topic, stream, name: name.as_str(), payload, key: key(&write)? };
-    let executed = execute(&app, &write, wish).await?.map_err(refused)?;
+    let wish = Wish::of(&write, topic, stream, name.as_str(), payload)?;
+    let executed = wish.execute(&app).await.map_err(refused)?;
     let mut body = Vec::from(&b"{\"events\":["[..]);
     body.extend_from_slice(&write_events(&executed.events, true));
     body.extend_from_slice(b"],");
@@ -85,13 +85,48 @@ fn version(query: &str) -> Result<Option<Version>, Problem> {
     Ok(at)
 }
 
-/// A command, as a request words it.
-pub struct Wish<'a> {
+/// A command, as a client words it.
+pub struct Wish {
     pub topic: TopicName,
     pub stream: StreamName,
-    pub name: &'a str,
+    pub name: String,
     pub payload: Payload,
-    pub key: Option<IdempotencyKey>,
+    pub metadata: Metadata,
+    /// Made when it is absent.
+    pub id: Option<String>,
+    pub execution: Execution,
+}
+
+impl Wish {
+    /// With what the headers say besides.
+    pub fn of(
+        write: &Write,
+        topic: TopicName,
+        stream: StreamName,
+        name: &str,
+        payload: Payload,
+    ) -> Result<Self, Problem> {
+        let headers: &HeaderMap = &write.body.1;
+        let execution = Execution { expected: expectations(headers)?, key: key(write)?, tags: Vec::new() };
+        let metadata = trace_context::of(headers);
+        Ok(Self { topic, stream, name: name.to_owned(), payload, metadata, id: None, execution })
+    }
+
+    /// Executes it, and waits for inline projections, as a publisher does.
+    pub async fn execute(self, app: &App) -> Result<Executed, EngineError> {
+        let Self { topic, stream, name, payload, metadata, id, execution } = self;
+        let id = id.unwrap_or_else(|| command_id(execution.key));
+        let time_ms = app.engine.now_ms();
+        let command = Command { id, name, topic, stream, payload, actor: None, metadata, time_ms };
+        let executed = app.engine.execute(command, execution).await?;
+        app.views.settled(executed.events.last().map(|event| (&event.topic, event.position))).await;
+        Ok(executed)
+    }
+}
+
+/// The same command has the same id when it is sent again.
+pub fn command_id(key: Option<IdempotencyKey>) -> String {
+    key.map_or_else(|| uuid::Uuid::new_v4().to_string(), |key| hex(&key.key))
 }
 
 pub fn key(write: &Write) -> Result<Option<IdempotencyKey>, Problem> {
@@ -107,25 +142,6 @@ pub fn payload_or_empty(body: &Body) -> Result<Payload, Problem> {
 pub fn payload(body: &Body) -> Result<Payload, Problem> {
     let json: &RawValue = body.json(|detail| Problem::bad_request("INVALID_JSON", detail))?;
     Ok(Payload::Json(body.0.slice_ref(json.get().as_bytes())))
-}
-
-/// The outer error is the request's own, the inner one what became of the command.
-pub async fn execute(app: &App, write: &Write, wish: Wish<'_>) -> Result<Result<Executed, EngineError>, Problem> {
-    let headers: &HeaderMap = &write.body.1;
-    let Wish { topic, stream, name, payload, key } = wish;
-    let execution = Execution { expected: expectations(headers)?, key };
-    let command = Command {
-        // The same command has the same id when it is sent again.
-        id: key.map_or_else(|| uuid::Uuid::new_v4().to_string(), |key| hex(&key.key)),
-        name: name.to_owned(),
-        topic,
-        stream,
-        payload,
-        actor: None,
-        metadata: trace_context::of(headers),
-        time_ms: app.engine.now_ms(),
-    };
-    Ok(app.engine.execute(command, execution).await)
 }
 
 /// What the headers expected and did not find is 412, and what validators refuse is not the client's wording, but its wish.

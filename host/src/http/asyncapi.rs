@@ -54,6 +54,7 @@ pub async fn get_asyncapi(
     let consumers = app.consumers.list();
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let mut document = Document::new(host);
+    document.add_commands();
     topics.iter().for_each(|topic| document.add_topic(topic));
     let delivering = consumers.iter().map(|consumer| &consumer.definition);
     let shown = delivering.filter(|consumer| topics.iter().any(|topic| consumer.topics.contains_key(&topic.name)));
@@ -104,6 +105,69 @@ impl Document {
                 "bindings": { "ws": { "method": "GET", "bindingVersion": "0.1.0" } }
             }),
         );
+    }
+
+    /// Commands on a WebSocket: what goes in, and what comes out.
+    fn add_commands(&mut self) {
+        let id = "commands";
+        let text = json!({ "type": "string" });
+        let message = |name: &str, summary: &str, payload: Value| {
+            json!({ "name": name, "summary": summary, "contentType": "application/json", "payload": payload })
+        };
+        let command = json!({
+            "type": "object",
+            "required": ["name", "type", "tenant", "targetName"],
+            "properties": {
+                "name": text, "type": { "enum": ["create", "patch", "delete", "logic", "orchestration"] }, "tenant": text,
+                "targetName": text, "targetId": text, "version": { "type": "integer", "minimum": 0 }, "body": {},
+                "context": { "type": "object" }, "id": text
+            },
+            "additionalProperties": false
+        });
+        let executed = json!({
+            "type": "object",
+            "required": ["name", "type", "tenant", "targetName", "targetId", "id", "version", "events"],
+            "properties": {
+                "name": { "type": "string", "pattern": "-Executed$" }, "targetId": text, "id": text,
+                "version": { "type": "integer", "minimum": 0 }, "events": { "type": "array", "items": text },
+                "replayed": { "const": true }
+            }
+        });
+        let refused = json!({
+            "type": "object",
+            "required": ["error", "code", "status", "retryable"],
+            "properties": { "error": text, "code": text, "id": text, "retryable": { "type": "boolean" } }
+        });
+        let messages = json!({
+            "command": message("command", "What is asked for.", command),
+            "executed": message("executed", "The command as it was executed, to its sender.", executed),
+            "refused": message("refused", "Why it was not, to its sender.", refused),
+            "event": message("event", "An event of the socket's tenant.", event(None, json!({})))
+        });
+        let query = json!({
+            "type": "object",
+            "properties": { "tenant": text, "from": { "type": "integer", "minimum": 0 } }
+        });
+        self.channels.insert(
+            id.to_owned(),
+            json!({
+                "address": "/commands",
+                "title": "Commands",
+                "servers": [reference(&["servers", SOCKETS])],
+                "messages": messages,
+                "bindings": { "ws": { "method": "GET", "query": query, "bindingVersion": "0.1.0" } }
+            }),
+        );
+        let mut operation = |name: &str, action: &str, summary: &str, messages: &[&str]| {
+            let messages: Vec<Value> =
+                messages.iter().map(|name| reference(&["channels", id, "messages", name])).collect();
+            let channel = reference(&["channels", id]);
+            let operation = json!({ "action": action, "channel": channel, "summary": summary, "messages": messages });
+            self.operations.insert(name.to_owned(), operation);
+        };
+        operation("commands.send", "send", "Ask for commands, one a frame.", &["command"]);
+        let summary = "Hear what became of them, in their order, and the events of the tenant.";
+        operation("commands.receive", "receive", summary, &["executed", "refused", "event"]);
     }
 
     /// A webhook has a server of its own. What another sink does with events is its own business.

@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
 
 use super::App;
-use super::aggregates::{Wish, answer, execute, key, payload, payload_or_empty, refused, write_state};
+use super::aggregates::{Wish, answer, key, payload, payload_or_empty, refused, write_state};
 use super::openapi::problems::{
     Body as OfBody, Changing, Commanding, InPath, Named, OfTopic, Patching, Refused as OfProblems,
 };
@@ -120,7 +120,7 @@ pub async fn delete_aggregate(
 }
 
 /// Random; but a request that is sent again under its key is about the same aggregate.
-fn new_id(key: Option<IdempotencyKey>) -> String {
+pub fn new_id(key: Option<IdempotencyKey>) -> String {
     let id = key.map_or_else(uuid::Uuid::new_v4, |key| uuid::Builder::from_random_bytes(key.key).into_uuid());
     id.to_string()
 }
@@ -144,12 +144,11 @@ async fn change(
     write: &Write,
 ) -> Result<Executed, Problem> {
     let (topic, stream) = (TopicName::parse(topic)?, StreamName::parse(id)?);
-    let wish = Wish { topic, stream, name, payload, key: key(write)? };
-    execute(app, write, wish).await?.map_err(not_changed)
+    Wish::of(write, topic, stream, name, payload)?.execute(app).await.map_err(not_changed)
 }
 
 /// The statuses that clients of documents expect.
-fn not_changed(error: EngineError) -> Problem {
+pub fn not_changed(error: EngineError) -> Problem {
     match &error {
         EngineError::CommandRefused { why: Refused::Invalid | Refused::Conflict, refusals, .. }
             if refusals.len() == 1 && refusals[0].code == NOT_FOUND =>

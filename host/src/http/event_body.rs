@@ -12,7 +12,7 @@ use serde_json::value::RawValue;
 
 use super::problem::Problem;
 use crate::model::{
-    Condition, EventType, Expected, NewEvent, Payload, SERVER_KEYS, StreamName, Tag, TopicName, limits,
+    Condition, EventType, Expected, Metadata, NewEvent, Payload, SERVER_KEYS, StreamName, Tag, TopicName, limits,
 };
 
 /// Text that borrows from the body when it has no escapes. (serde borrows a bare `Cow`, not one in an `Option`.)
@@ -196,20 +196,26 @@ fn tags(tags: Option<Vec<Text<'_>>>) -> Result<Vec<Tag>, Problem> {
     Ok(tags.iter().map(|text| Tag::parse(&text.0)).collect::<Result<_, _>>()?)
 }
 
-fn metadata(entries: Option<Entries<'_>>) -> Result<Vec<(String, String)>, Problem> {
+fn metadata(entries: Option<Entries<'_>>) -> Result<Metadata, Problem> {
     let Some(Entries(entries)) = entries else { return Ok(Vec::new()) };
+    let owned = entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect();
+    checked_metadata(owned).map_err(invalid_event)
+}
+
+/// What a client may give as metadata.
+pub fn checked_metadata(entries: Metadata) -> Result<Metadata, String> {
     let bytes: usize = entries.iter().map(|(key, value)| key.len() + value.len()).sum();
     if entries.len() > limits::EVENT_METADATA_ENTRIES_MAX || bytes > limits::EVENT_METADATA_BYTES_MAX {
-        return Err(invalid_event(format!(
+        return Err(format!(
             "metadata has at most {} entries and {} bytes",
             limits::EVENT_METADATA_ENTRIES_MAX,
             limits::EVENT_METADATA_BYTES_MAX
-        )));
+        ));
     }
     if let Some((key, _)) = entries.iter().find(|(key, _)| key.starts_with(SERVER_KEYS)) {
-        return Err(invalid_event(format!(
+        return Err(format!(
             "metadata key '{key}' begins with '{SERVER_KEYS}', which is the server's own; give it another name"
-        )));
+        ));
     }
-    Ok(entries.into_iter().map(|(key, value)| (key.into_owned(), value.into_owned())).collect())
+    Ok(entries)
 }

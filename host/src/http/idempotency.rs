@@ -27,6 +27,14 @@ pub fn key(
     Ok(Some(IdempotencyKey { key: half(&Sha256::digest(text)), request: half(&request) }))
 }
 
+/// The key of a command that brings its own id, which its sender chose: it is the same for one tenant, and for no other.
+pub fn of_command(tenant: &str, id: &str, command: &[u8]) -> IdempotencyKey {
+    let name = [tenant, id].into_iter().fold(Sha256::new_with_prefix("command"), |hash, part| {
+        hash.chain_update((part.len() as u64).to_be_bytes()).chain_update(part)
+    });
+    IdempotencyKey { key: half(&name.finalize()), request: half(&Sha256::digest(command)) }
+}
+
 /// Half of a digest is enough to tell requests apart.
 fn half(digest: &[u8]) -> [u8; 16] {
     let mut half = [0; 16];

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::App;
 use super::openapi::OPERATIONS;
+use crate::delivery::{GenerationStatus, ViewState, ViewStatus};
 use crate::engine::{CommandCounts, OUTCOMES};
 use crate::plugin::{LATENCY_BOUNDS_US, Metric, PluginMetric, PluginStatus, Serving};
 
@@ -24,6 +25,7 @@ pub async fn get_metrics(State(app): State<App>) -> Response {
     let plugins = app.engine.plugins();
     let mut text = text(&plugins.list(), &plugins.metrics());
     commands(&mut text, &app.engine.command_counts());
+    views(&mut text, &app.views.list());
     ([(header::CONTENT_TYPE, TEXT)], text).into_response()
 }
 
@@ -102,6 +104,36 @@ fn commands(out: &mut String, counts: &CommandCounts) {
     let _ = writeln!(out, "weir_snapshots_total {snapshots}");
     head(out, "weir_aggregates_cached", "gauge", "Aggregates at hand.");
     let _ = writeln!(out, "weir_aggregates_cached {cached}");
+}
+
+/// One family of a view's numbers: name, type, help, and what to read of a generation, given the store's head.
+type OfView = (&'static str, &'static str, &'static str, fn(&GenerationStatus, u64) -> u64);
+
+const VIEWS: [OfView; 6] = [
+    ("weir_projection_position", "gauge", "Everything up to this position is in the view.", |it, _| it.position),
+    ("weir_projection_lag", "gauge", "Positions behind the head.", |it, head| head.saturating_sub(it.position)),
+    ("weir_projection_events_total", "counter", "Events that the view took.", |it, _| it.standing.events),
+    ("weir_projection_skipped_total", "counter", "Events that the view left out.", |it, _| it.standing.skipped),
+    ("weir_projection_bytes", "gauge", "Keys and values of the view.", |it, _| it.bytes),
+    ("weir_projection_paused", "gauge", "1 while an event holds the view up.", |it, _| {
+        u64::from(it.standing.state == ViewState::Paused)
+    }),
+];
+
+fn views(out: &mut String, views: &[ViewStatus]) {
+    let faces = |view: &ViewStatus| {
+        [("live", &view.live), ("building", &view.building)].into_iter().filter_map(|(face, it)| Some((face, it.as_ref()?)))
+    };
+    for (name, kind, help, read) in VIEWS {
+        head(out, name, kind, help);
+        for view in views {
+            for (face, generation) in faces(view) {
+                let (plugin, number) = (escape(&view.name), generation.made.number);
+                let labels = format!("projection=\"{plugin}\",generation=\"{number}\",is=\"{face}\"");
+                let _ = writeln!(out, "{name}{{{labels}}} {}", read(generation, view.head));
+            }
+        }
+    }
 }
 
 fn head(out: &mut String, name: &str, kind: &str, help: &str) {

@@ -9,9 +9,11 @@ mod backup;
 mod body;
 mod cache;
 mod cloud_events;
+mod commands;
 mod conditions;
 mod connection;
 mod consumers;
+mod declared;
 mod documents;
 mod event_body;
 mod event_json;
@@ -51,6 +53,7 @@ use utoipa_axum::routes;
 use crate::delivery::{Consumers, Views};
 use crate::engine::{Engine, Live};
 pub use connection::Connections;
+pub use declared::{DeclareError, declare_topics};
 use problem::Problem;
 pub use socket::OpenSocket;
 
@@ -81,6 +84,8 @@ pub struct Rooms {
     pub live: Arc<Live>,
     /// Longest silence towards a follower.
     pub heartbeat: Duration,
+    /// Bodies and commands over this are refused.
+    pub body_bytes_max: usize,
     /// Sockets hold a copy as long as they are open: they outlive the connection that they began on.
     pub sockets: OpenSocket,
     pub turns: Turns,
@@ -102,14 +107,14 @@ impl Default for Turns {
 
 const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
-/// The API as a service. Bodies over `body_bytes_max` are refused with 413.
-pub fn router(app: App, body_bytes_max: usize) -> Router {
+/// The API as a service.
+pub fn router(app: App) -> Router {
     let others = others().route_layer(from_fn_with_state(app.clone(), once::once));
     let (router, _) = events().merge(others).split_for_parts();
     router
         .fallback(unknown_path)
         .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(body_bytes_max))
+        .layer(DefaultBodyLimit::max(app.body_bytes_max))
         .with_state(app)
 }
 
@@ -136,6 +141,7 @@ fn events() -> OpenApiRouter<App> {
 fn commands() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(aggregates::post_command))
+        .routes(routes!(commands::post_commands, commands::get_commands))
         .routes(routes!(projections::get_aggregates, documents::post_new_aggregate))
         .routes(routes!(
             aggregates::get_aggregate,

@@ -27,7 +27,7 @@ use super::openapi::{COMMANDS, PROJECTIONS, answers, params, schemas};
 use super::path::Path;
 use super::problem::Problem;
 use super::time::timestamp;
-use crate::delivery::{Fresh, Letter, Made, Reading, Standing, ViewError, ViewState, ViewStatus};
+use crate::delivery::{Fresh, GenerationStatus, Letter, Reading, ViewError, ViewState, ViewStatus};
 use crate::model::limits::{VIEW_ANSWER_ENTRIES_MAX, VIEW_WAIT_MS, VIEW_WAIT_MS_MAX};
 use crate::model::{Payload, Position, TopicName, hex};
 
@@ -88,7 +88,7 @@ pub struct ProjectionJson {
 impl From<ViewStatus> for ProjectionJson {
     fn from(view: ViewStatus) -> Self {
         let head = view.head;
-        let generation = |(made, standing, position, bytes): (Made, Standing, Position, u64)| GenerationJson {
+        let generation = |GenerationStatus { made, standing, position, bytes }| GenerationJson {
             number: made.number,
             state: standing.state,
             reason: standing.reason,

@@ -149,7 +149,7 @@ pub async fn publish(
     conditions.extend_from_slice(&preconditions);
     let published = app.engine.publish(Batch { events, conditions, key }).await;
     if let Ok(publication) = &published {
-        app.views.settled(publication).await;
+        app.views.settled(publication.events.last().map(|event| (&event.id.topic, event.position))).await;
     }
     published.map_err(|error| match &error {
         EngineError::Append(AppendError::Conflict(conflicts)) if is_about(conflicts, &preconditions) => {

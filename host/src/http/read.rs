@@ -35,14 +35,7 @@ impl FromRequestParts<App> for ReadRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
-        let wish = parts.headers.get(header::UPGRADE);
-        let upgrade = if wish.is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"websocket")) {
-            socket::check_origin(&parts.headers)?;
-            let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await;
-            Some(upgrade.map_err(|error| Problem::new(error.status(), "UPGRADE_REFUSED", error.body_text()))?)
-        } else {
-            None
-        };
+        let upgrade = socket::wish(parts, app).await?;
         let (query, headers) = (parts.uri.query().map(str::to_owned), std::mem::take(&mut parts.headers));
         Ok(Self { query, headers, upgrade })
     }

@@ -6,13 +6,15 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::extract::ws::{CloseFrame, Message as Frame, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code};
+use axum::extract::FromRequestParts;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::event_stream;
+use super::{App, event_stream};
 use super::follow::{Follow, Message, reached};
 use super::problem::Problem;
 use crate::model::limits;
@@ -22,20 +24,35 @@ pub type OpenSocket = mpsc::Sender<Infallible>;
 
 /// Answers the upgrade, and follows on it.
 pub fn answer(upgrade: WebSocketUpgrade, follow: Follow, open: OpenSocket) -> Response {
+    bounded(upgrade, limits::SOCKET_MESSAGE_BYTES_MAX).on_upgrade(async move |socket| {
+        serve(socket, follow).await;
+        drop(open);
+    })
+}
+
+/// A socket whose client may say so much at once.
+pub fn bounded(upgrade: WebSocketUpgrade, message_bytes_max: usize) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
         .write_buffer_size(limits::SOCKET_BUFFER_BYTES)
         .max_write_buffer_size(limits::SOCKET_UNSENT_BYTES_MAX)
-        .max_message_size(limits::SOCKET_MESSAGE_BYTES_MAX)
-        .max_frame_size(limits::SOCKET_MESSAGE_BYTES_MAX)
-        .on_upgrade(async move |socket| {
-            serve(socket, follow).await;
-            drop(open);
-        })
+        .max_message_size(message_bytes_max)
+        .max_frame_size(message_bytes_max)
+}
+
+/// The wish to go on as a WebSocket, if the request has it.
+pub async fn wish(parts: &mut Parts, app: &App) -> Result<Option<WebSocketUpgrade>, Problem> {
+    let wish = parts.headers.get(header::UPGRADE);
+    if !wish.is_some_and(|wish| wish.as_bytes().eq_ignore_ascii_case(b"websocket")) {
+        return Ok(None);
+    }
+    check_origin(&parts.headers)?;
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, app).await;
+    upgrade.map(Some).map_err(|error| Problem::new(error.status(), "UPGRADE_REFUSED", error.body_text()))
 }
 
 /// Other pages' scripts may open sockets to any server that the browser reaches, and no other rule keeps them from reading.
-pub fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
+fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
     let text = |name| headers.get(name).and_then(|value: &axum::http::HeaderValue| value.to_str().ok());
     let Some(origin) = text(header::ORIGIN) else { return Ok(()) };
     let own = origin.split_once("://").map(|(_, host)| host);
@@ -48,7 +65,7 @@ pub fn check_origin(headers: &HeaderMap) -> Result<(), Problem> {
 }
 
 /// Why a socket ends.
-struct Ended;
+pub struct Ended;
 
 async fn serve(mut socket: WebSocket, mut follow: Follow) {
     while let Ok(message) = next(&mut socket, &mut follow).await {
@@ -99,7 +116,7 @@ async fn hear(socket: &mut WebSocket, frame: Option<Result<Frame, axum::Error>>)
     }
 }
 
-async fn send_all(socket: &mut WebSocket, message: Message) -> Result<(), Ended> {
+pub async fn send_all(socket: &mut WebSocket, message: Message) -> Result<(), Ended> {
     let told = |name: &str, value: Value| json!({ name: value }).to_string();
     match message {
         Message::Events(events) => {
@@ -115,12 +132,12 @@ async fn send_all(socket: &mut WebSocket, message: Message) -> Result<(), Ended>
     }
 }
 
-async fn send(socket: &mut WebSocket, text: impl Into<Utf8Bytes>) -> Result<(), Ended> {
+pub async fn send(socket: &mut WebSocket, text: impl Into<Utf8Bytes>) -> Result<(), Ended> {
     socket.send(Frame::Text(text.into())).await.map_err(|_| Ended)
 }
 
 /// Says why it ends, and waits a moment for the answer. Who does not hear it ends without it.
-async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) -> Ended {
+pub async fn close(socket: &mut WebSocket, code: u16, reason: &'static str) -> Ended {
     let frame = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
     let closing = async {
         if socket.send(Frame::Close(Some(frame))).await.is_ok() {

@@ -120,16 +120,9 @@ fn shape(detail: String) -> Problem {
     responses(answers::TopicMade, Refused<(Once, OfBody, Shape, Named, Schemas, Creating)>)
 )]
 pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, Problem> {
-    let Object(CreateBody { name, schemas, adapter, retention, decider, state_schema }) = body.json(shape)?;
-    let retention = check_retention(retention)?;
-    let decider = decider.as_deref().map(PluginName::parse).transpose()?;
-    let state_schema = state_schema.map(check_state_schema).transpose()?;
-    let schemas = schemas.map(check_list).transpose()?;
-    let Some(name) = name.filter(|_| schemas.is_some() || adapter.is_some() || decider.is_some()) else {
-        return Err(invalid(REQUIRED));
-    };
-    let name = TopicName::parse(&name)?;
-    let new = NewTopic { adapter: adapter.as_deref(), schemas, retention, decider, state_schema };
+    let (name, new) = new_topic(&body)?;
+    let name = TopicName::parse(&name.ok_or_else(|| invalid(REQUIRED))?)?;
+    let adapter = new.adapter.clone();
     let topic = app.engine.create_topic(name, new).await.map_err(|error| match error {
         EngineError::TopicExists(_) if adapter.is_some() => Problem::from(error).with_status(StatusCode::CONFLICT),
         error => error.into(),
@@ -140,6 +133,22 @@ pub async fn post_topic(State(app): State<App>, body: Body) -> Result<Response, 
         "adapter": topic.store.adapter,
     });
     Ok((StatusCode::CREATED, Json(answer)).into_response())
+}
+
+/// A topic as it is described by a client, or by a file.
+pub fn new_topic(body: &Body) -> Result<(Option<String>, NewTopic), Problem> {
+    let Object(CreateBody { name, schemas, adapter, retention, decider, state_schema }) = body.json(shape)?;
+    let new = NewTopic {
+        retention: check_retention(retention)?,
+        decider: decider.as_deref().map(PluginName::parse).transpose()?,
+        state_schema: state_schema.map(check_state_schema).transpose()?,
+        schemas: schemas.map(check_list).transpose()?,
+        adapter,
+    };
+    if new.schemas.is_none() && new.adapter.is_none() && new.decider.is_none() {
+        return Err(invalid(REQUIRED));
+    }
+    Ok((name, new))
 }
 
 fn check_retention(retention: Option<Object<Retention>>) -> Result<Option<Retention>, Problem> {

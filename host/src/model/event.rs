@@ -18,6 +18,8 @@ pub type Metadata = Vec<(String, String)>;
 pub const SERVER_KEYS: &str = "weir.";
 /// The metadata key that names the plugins which made or changed an event: `<name> <version> sha256:<digest>, …`.
 pub const PROVENANCE_KEY: &str = "weir.plugin";
+/// The command that the event was decided for.
+pub const COMMAND_KEY: &str = "weir.command";
 
 /// What an event says. The bytes are the client's own: stored and served as they came.
 #[derive(Debug, Clone, PartialEq, Eq)]

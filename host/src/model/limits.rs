@@ -113,6 +113,11 @@ pub const SOCKET_MESSAGE_BYTES_MAX: usize = 16 << 10;
 /// Bytes of the buffers of one socket, and bytes that may wait in it for a client that does not read.
 pub const SOCKET_BUFFER_BYTES: usize = 4 << 10;
 pub const SOCKET_UNSENT_BYTES_MAX: usize = 4 << 20;
+/// Commands of one socket that are executed or wait for it, and the bytes of them, before no more are read.
+pub const SOCKET_COMMANDS_MAX: usize = 32;
+pub const SOCKET_COMMANDS_BYTES_MAX: usize = 1 << 20;
+/// Bytes of the id that a client gives to its command.
+pub const COMMAND_ID_BYTES_MAX: usize = 255;
 /// Wait of a server that stops for a client that takes nothing of what is written to it, in milliseconds.
 pub const STOP_STALL_MS: u64 = 1_000;
 /// How often topics are looked at for events that they no longer keep, in milliseconds, unless the settings say otherwise; and
@@ -148,6 +153,11 @@ pub const RETRY_DELAY_MS_MAX: u64 = 3_600_000;
 /// Wait for one delivery's answer, in milliseconds.
 pub const DELIVERY_TIMEOUT_MS: u64 = 30_000;
 
+/// Files that a deployment has from elsewhere, and how often one is tried to be fetched before a server does not start.
+pub const ARTIFACTS_MAX: usize = 512;
+pub const ARTIFACT_ATTEMPTS: u32 = 4;
+/// Bytes of a file that describes a topic.
+pub const TOPIC_FILE_BYTES_MAX: u64 = 16 << 20;
 /// Files in the plugin directory that are looked at.
 pub const PLUGINS_MAX: usize = 256;
 /// Bytes of a component file.

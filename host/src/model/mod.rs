@@ -12,7 +12,7 @@ mod text;
 
 pub use condition::{Condition, Conflict, Expected, IdempotencyKey};
 pub use event::{
-    Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
+    COMMAND_KEY, Event, EventId, Metadata, NewEvent, PROVENANCE_KEY, Payload, Position, SERVER_KEYS, Sequence, Version,
 };
 pub use names::{CommandName, EventType, NameError, PluginName, StreamName, Tag, TopicName};
 pub use read::{Direction, Filter, Form, Page, Read, Scope};

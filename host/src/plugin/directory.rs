@@ -48,11 +48,12 @@ pub(super) struct Files {
     pub component: Option<Stamp>,
     pub sidecar: Option<Stamp>,
     pub signature: Option<Stamp>,
+    pub config: Option<Stamp>,
 }
 
 impl Files {
     pub fn is_older_than(&self, age: Duration) -> bool {
-        [self.component, self.sidecar, self.signature].iter().flatten().all(|stamp| stamp.is_older_than(age))
+        [self.component, self.sidecar, self.signature, self.config].iter().flatten().all(|stamp| stamp.is_older_than(age))
     }
 }
 
@@ -74,12 +75,16 @@ pub(super) fn scan(dir: &Path) -> io::Result<BTreeMap<String, Files>> {
                 Some(stem) => (stem, |files| &mut files.signature),
                 None => continue,
             },
+            Some("json") => match stem.strip_suffix(".config") {
+                Some(stem) => (stem, |files| &mut files.config),
+                None => continue,
+            },
             _ => continue,
         };
         let Some(stamp) = Stamp::of(&path) else { continue };
         *file(found.entry(stem.to_owned()).or_default()) = Some(stamp);
     }
-    // A signature alone is no plugin: it may be there before its component.
+    // A signature or a config alone is no plugin: it may be there before its component.
     found.retain(|_, files| files.component.is_some() || files.sidecar.is_some());
     Ok(found)
 }
@@ -99,6 +104,10 @@ pub(super) fn sidecar_path(dir: &Path, stem: &str) -> PathBuf {
 
 pub(super) fn signature_path(dir: &Path, stem: &str) -> PathBuf {
     dir.join(format!("{stem}.wasm.sig"))
+}
+
+pub(super) fn config_path(dir: &Path, stem: &str) -> PathBuf {
+    dir.join(format!("{stem}.config.json"))
 }
 
 /// Reads a whole file, but never more than `bytes_max`.

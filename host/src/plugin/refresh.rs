@@ -189,12 +189,24 @@ async fn read(
         }
         None => (embedded.map(|embedded| embedded.sidecar.clone()).unwrap_or_default(), None),
     };
+    let (sidecar, config_digest) = match files.config {
+        Some(_) => with_config(room, name, sidecar).await.map_err(late)?,
+        None => (sidecar, None),
+    };
     if !sidecar.enabled {
         return Ok(Read::Disabled(sidecar_file, digest));
     }
-    let content = Content { component: digest.clone(), sidecar: sidecar_digest, source };
+    let content = Content { component: digest.clone(), sidecar: sidecar_digest, config: config_digest, source };
     let candidate = Candidate { name: name.to_owned(), bytes, digest, sidecar, source, served: false };
     Ok(Read::Candidate(Box::new(candidate), content))
+}
+
+/// The side-car with the config of the file that is for it alone, and the file's digest.
+async fn with_config(room: &Arc<Room>, name: &str, sidecar: Sidecar) -> Result<(Sidecar, Option<String>), LoadError> {
+    let path = directory::config_path(&room.config.dir, name);
+    let file = path.file_name().map(|file| file.to_string_lossy().into_owned()).unwrap_or_default();
+    let bytes = on_a_blocking_thread(move || directory::read(&path, SIDECAR_BYTES_MAX)).await?;
+    Ok((sidecar.with_config(&file, &bytes)?, Some(digest(&bytes))))
 }
 
 /// Whether a component of the directory has a signature that holds.

@@ -21,6 +21,9 @@ pub struct Sidecar {
     pub on_trap: Option<OnTrap>,
     /// Handed to the plugin's `init` as JSON. Default: `{}`.
     pub config: toml::Table,
+    /// The file `<name>.config.json`, instead of `config`.
+    #[serde(skip)]
+    pub config_file: Option<String>,
     /// Projection: whether a publisher's answer waits for its view. Default: it does not.
     pub consistency: Consistency,
     pub grants: Grants,
@@ -164,6 +167,7 @@ impl Default for Sidecar {
             digest: None,
             on_trap: None,
             config: toml::Table::new(),
+            config_file: None,
             consistency: Consistency::default(),
             grants: Grants::default(),
             topics: Vec::new(),
@@ -267,7 +271,23 @@ impl Sidecar {
         self.digest.as_ref()?.strip_prefix("sha256:").map(str::to_ascii_lowercase)
     }
 
+    /// Takes the config from a file of its own: an object in JSON. `file` is how errors name it.
+    pub fn with_config(mut self, file: &str, bytes: &[u8]) -> Result<Self, LoadError> {
+        let refused = |why: String| LoadError::Sidecar(format!("{file}: {why}"));
+        if !self.config.is_empty() {
+            return Err(refused("the side-car has a config too; say it in one of them".to_owned()));
+        }
+        let config: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_slice(bytes).map_err(|error| refused(format!("it must be an object in JSON: {error}")))?;
+        let text = serde_json::to_string(&config).map_err(|error| refused(error.to_string()))?;
+        self.config_file = Some(text);
+        Ok(self)
+    }
+
     pub(super) fn config_json(&self) -> Result<String, LoadError> {
+        if let Some(config) = &self.config_file {
+            return Ok(config.clone());
+        }
         serde_json::to_string(&self.config).map_err(|error| LoadError::Sidecar(format!("config: {error}")))
     }
 }

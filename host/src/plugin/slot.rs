@@ -34,11 +34,12 @@ pub(super) struct Slot {
     pub memory: Memory,
 }
 
-/// What a load depends on besides the server: the digests of component and side-car, and where the component is from.
+/// What a load depends on besides the server: the digests of component, side-car and config, and where the component is from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Content {
     pub component: String,
     pub sidecar: Option<String>,
+    pub config: Option<String>,
     pub source: &'static str,
 }
 

@@ -12,7 +12,7 @@ use weir_tests::{Client, TestServer, eventually};
 use crate::{schema, server};
 
 /// Puts a plugin in, or another one in its place, and waits until it serves.
-async fn put_in(server: &TestServer, name: &str, sidecar: &str, component: &[u8]) {
+pub async fn put_in(server: &TestServer, name: &str, sidecar: &str, component: &[u8]) {
     let plugins = server.plugins_dir();
     std::fs::create_dir_all(&plugins).expect("a directory");
     let generation = generation(&server.client, name).await;
@@ -30,7 +30,7 @@ async fn generation(api: &Client, name: &str) -> u64 {
 }
 
 /// A server whose topic `t` is bound to a counter.
-async fn with_counter(behaviour: &str) -> TestServer {
+pub async fn with_counter(behaviour: &str) -> TestServer {
     let server = server().await;
     put_in(&server, "counter", "", &odd("odd-decider", behaviour)).await;
     server.client.post("/topics", json!({"name": "t", "decider": "counter"})).await.ok(201);

@@ -2,11 +2,13 @@
 
 mod aggregates;
 mod cloud_events;
+mod command_frames;
 mod commands;
 mod conditions;
 mod contract;
 mod crash;
 mod delivery;
+mod deployment;
 mod floors;
 mod follow;
 mod formats;

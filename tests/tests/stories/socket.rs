@@ -12,9 +12,9 @@ use weir_tests::Client;
 use crate::follow::{publish, server_with, topic};
 use crate::server;
 
-type Socket = WebSocketStream<TcpStream>;
+pub type Socket = WebSocketStream<TcpStream>;
 
-async fn try_open(api: &Client, path: &str, origin: Option<&str>) -> Result<Socket, Error> {
+pub async fn try_open(api: &Client, path: &str, origin: Option<&str>) -> Result<Socket, Error> {
     let address = api.base.strip_prefix("http://").expect("a base URL");
     let mut request = format!("ws://{address}{path}").into_client_request().expect("a request");
     if let Some(origin) = origin {
@@ -24,23 +24,23 @@ async fn try_open(api: &Client, path: &str, origin: Option<&str>) -> Result<Sock
     tokio_tungstenite::client_async(request, stream).await.map(|(socket, _)| socket)
 }
 
-async fn open(api: &Client, path: &str) -> Socket {
+pub async fn open(api: &Client, path: &str) -> Socket {
     try_open(api, path, None).await.expect("a socket")
 }
 
-async fn frame(socket: &mut Socket) -> Message {
+pub async fn frame(socket: &mut Socket) -> Message {
     let next = tokio::time::timeout(std::time::Duration::from_secs(20), socket.next()).await;
     next.expect("a frame in time").expect("not the end").expect("a frame")
 }
 
-async fn told(socket: &mut Socket) -> Value {
+pub async fn told(socket: &mut Socket) -> Value {
     match frame(socket).await {
         Message::Text(text) => serde_json::from_str(&text).expect("JSON"),
         other => panic!("no text: {other:?}"),
     }
 }
 
-async fn close_code(socket: &mut Socket) -> CloseCode {
+pub async fn close_code(socket: &mut Socket) -> CloseCode {
     match frame(socket).await {
         Message::Close(Some(close)) => close.code,
         other => panic!("no close: {other:?}"),

@@ -68,7 +68,20 @@ impl Component {
             Some(path) => read_sidecar(path).map_err(refused)?,
             None => Sidecar::default(),
         };
-        Ok(Self { name: name.as_str().to_owned(), path: path.to_owned(), bytes, sidecar, sidecar_path })
+        let mut component = Self { name: name.as_str().to_owned(), path: path.to_owned(), bytes, sidecar, sidecar_path };
+        component.read_config()?;
+        Ok(component)
+    }
+
+    /// Takes the config that lies beside the component in a file of its own, if there is one.
+    pub fn read_config(&mut self) -> Result<(), Failure> {
+        let path = self.path.with_extension("config.json");
+        if path.is_file() {
+            let read = read(&path, SIDECAR_BYTES_MAX);
+            let sidecar = read.and_then(|bytes| self.sidecar.clone().with_config(&path.display().to_string(), &bytes));
+            self.sidecar = sidecar.map_err(|error| refused(&self.name, &error))?;
+        }
+        Ok(())
     }
 
     /// Takes another side-car.

@@ -1,14 +1,13 @@
 //! `weir plugin install`: brings a component into a plugin directory. Nothing that was not named by its digest gets in,
 //! and nothing that a server would refuse. **Invariant:** a server that watches the directory never sees half a file.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use super::check;
 use super::component::{BenchArgs, Component, read};
 use super::output::bytes;
+use crate::artifacts::{fetch, put};
 use crate::cli::Failure;
-use crate::cli::client::fetch;
 use crate::model::PluginName;
 use crate::model::limits::PLUGIN_FILE_BYTES_MAX;
 use crate::plugin::{Sidecar, Workbench};
@@ -87,6 +86,7 @@ async fn install(args: &InstallArgs) -> Result<String, Failure> {
         // The pin is for what the operator installs now, and its old value is told below.
         component.sidecar.digest = None;
     }
+    component.read_config()?;
     let report = check::check(&component, &args.bench).await?;
     report.outcome()?;
     let mut done = String::new();
@@ -126,20 +126,8 @@ fn stem(from: &str, url: bool) -> Option<String> {
     named.then(|| file.strip_suffix(".wasm").unwrap_or(file).to_owned())
 }
 
-/// Writes beside the place, under a name that no server takes for a plugin, and renames.
 fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let file = path.file_name().unwrap_or_default().to_string_lossy();
-    let temporary = path.with_file_name(format!(".{file}.{}", uuid::Uuid::new_v4()));
-    let put = || {
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-        out.write_all(content)?;
-        out.sync_all()?;
-        std::fs::rename(&temporary, path)
-    };
-    put().map_err(|error: std::io::Error| {
-        let _ = std::fs::remove_file(&temporary);
-        format!("{} could not be written: {error}", path.display()).into()
-    })
+    Ok(put(path, content).map_err(|error| format!("{} could not be written: {error}", path.display()))?)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod sign;
 mod test;
 
 use super::Failure;
+pub use output::{count, table};
 
 #[derive(Debug, clap::Subcommand)]
 pub enum PluginCommand {

@@ -90,7 +90,7 @@ impl Feeder {
                 self.engine.publish(batch).await.map(drop)
             }
             Deed::Execute(command) => {
-                let execution = Execution { expected: Vec::new(), key };
+                let execution = Execution { key, ..Execution::default() };
                 self.engine.execute(command.clone(), execution).await.map(drop)
             }
         };

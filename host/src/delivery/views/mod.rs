@@ -26,7 +26,7 @@ use tokio::task::JoinSet;
 pub use catalog::Made;
 pub use generation::{Standing, ViewState};
 pub use letters::Letter;
-pub use reading::{Fresh, Reading, ViewError, ViewStatus};
+pub use reading::{Fresh, GenerationStatus, Reading, ViewError, ViewStatus};
 
 use crate::engine::Engine;
 use crate::model::{PluginName, limits};

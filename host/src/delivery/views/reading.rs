@@ -57,6 +57,15 @@ pub struct Reading<T> {
     pub generation: u64,
 }
 
+/// One generation as operators see it.
+pub struct GenerationStatus {
+    pub made: Made,
+    pub standing: Standing,
+    pub position: Position,
+    /// Of all keys and values.
+    pub bytes: u64,
+}
+
 /// One view as operators see it.
 pub struct ViewStatus {
     pub name: String,
@@ -64,8 +73,8 @@ pub struct ViewStatus {
     pub inline: bool,
     pub has_queries: bool,
     pub head: Position,
-    pub live: Option<(Made, Standing, Position, u64)>,
-    pub building: Option<(Made, Standing, Position, u64)>,
+    pub live: Option<GenerationStatus>,
+    pub building: Option<GenerationStatus>,
     pub kept: Option<Made>,
     pub failure: Option<String>,
 }
@@ -117,17 +126,16 @@ impl Views {
     }
 
     /// Waits, but not for long, until inline projections show a position. One that is held up delays nobody.
-    pub async fn settled(&self, publication: &Publication) {
+    pub async fn settled(&self, last: Option<(&TopicName, Position)>) {
         if self.inline.load(Ordering::Relaxed) == 0 {
             return;
         }
-        let Some(last) = publication.events.last() else { return };
+        let Some((topic, position)) = last else { return };
         // Positions of another store say nothing here.
         let store = self.engine.default_store().adapter;
-        if !self.engine.topic(&last.id.topic).is_ok_and(|topic| topic.store.adapter == store) {
+        if !self.engine.topic(topic).is_ok_and(|topic| topic.store.adapter == store) {
             return;
         }
-        let position = last.position;
         let inline: Vec<_> = self.read().values().filter(is_inline).cloned().collect();
         let all = async {
             for keeping in inline {
@@ -147,9 +155,11 @@ impl Views {
     }
 
     fn status_of(&self, keeping: &Arc<Keeping>) -> ViewStatus {
-        let face = |generation: &Arc<Generation>| {
-            let bytes = generation.view.shown().bytes;
-            (generation.made.clone(), generation.standing(), generation.reached(), bytes)
+        let face = |generation: &Arc<Generation>| GenerationStatus {
+            made: generation.made.clone(),
+            standing: generation.standing(),
+            position: generation.reached(),
+            bytes: generation.view.shown().bytes,
         };
         let head = *self.engine.default_store().log.head().borrow();
         keeping.look(|faces| ViewStatus {

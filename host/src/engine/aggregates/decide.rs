@@ -7,8 +7,8 @@ use crate::engine::upcast::upcast_strictly;
 use crate::engine::validate::SCHEMA_PLUGIN;
 use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{
-    Event, EventType, Metadata, NewEvent, Payload, Version,
-    limits::{EVENT_METADATA_BYTES_MAX, EVENT_METADATA_ENTRIES_MAX},
+    COMMAND_KEY, Event, EventType, Metadata, NewEvent, Payload, Tag, Version,
+    limits::{EVENT_METADATA_BYTES_MAX, EVENT_METADATA_ENTRIES_MAX, EVENT_TAGS_MAX},
 };
 use crate::plugin::{Command, Fault, OnTrap, PluginError, Refusal, Rejection, Verdict};
 
@@ -83,7 +83,12 @@ impl Engine {
 
 impl Aggregate {
     /// Asks the decider.
-    pub(super) async fn decide(&self, held: &Held, command: &Command) -> Result<Vec<NewEvent>, EngineError> {
+    pub(super) async fn decide(
+        &self,
+        held: &Held,
+        command: &Command,
+        tags: &[Tag],
+    ) -> Result<Vec<NewEvent>, EngineError> {
         let decision = self.decider.decide(held.payload.as_ref(), command).await?;
         let plugin = || self.decider.id().name.clone();
         let refused = |why, refusals| EngineError::CommandRefused { plugin: plugin(), why, refusals };
@@ -94,7 +99,16 @@ impl Aggregate {
                 EngineError::CommandUnknown { plugin: plugin(), name: command.name.chars().take(200).collect() }
             }
         })?;
-        events.iter_mut().for_each(|event| inherit(&command.metadata, &mut event.metadata));
+        let cause = (COMMAND_KEY.to_owned(), command.id.clone());
+        for event in &mut events {
+            inherit(std::iter::once(&cause).chain(&command.metadata), &mut event.metadata);
+            let missing = tags.iter().filter(|tag| !event.tags.contains(tag)).cloned().collect::<Vec<_>>();
+            event.tags.extend(missing);
+            if event.tags.len() > EVENT_TAGS_MAX {
+                let fault = format!("its event has {} tags with those of the command; at most {EVENT_TAGS_MAX} go", event.tags.len());
+                return Err(PluginError { plugin: self.decider.id().clone(), fault: Fault::Answer(fault) }.into());
+            }
+        }
         Ok(events)
     }
 
@@ -121,8 +135,8 @@ fn foreseen(aggregate: &Aggregate, version: Version, events: &[NewEvent], time_m
     (version + 1..).zip(home).map(record).collect()
 }
 
-/// A command's trace and correlation go on in its events, where they name none themselves and have room for it.
-fn inherit(from: &Metadata, to: &mut Metadata) {
+/// A command's id, trace and correlation go on in its events, where they name none themselves and have room for it.
+fn inherit<'a>(from: impl Iterator<Item = &'a (String, String)>, to: &mut Metadata) {
     let bytes = |metadata: &Metadata| metadata.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>();
     for (key, value) in from {
         let has_room =

@@ -51,7 +51,7 @@ impl Engine {
         let held = self.state_now(aggregate).await?;
         aggregate.is_as_expected(&held, &execution.expected)?;
         self.guard(held.payload.as_ref(), command).await?;
-        let events = aggregate.decide(&held, command).await?;
+        let events = aggregate.decide(&held, command, &execution.tags).await?;
         if events.is_empty() {
             let Held { version, payload, .. } = held;
             return Ok(Some(Executed { events: Vec::new(), version, state: payload, replayed: false }));

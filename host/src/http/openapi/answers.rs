@@ -129,6 +129,16 @@ impl IntoResponses for CommandDone {
     }
 }
 
+/// A command in one JSON was executed.
+pub struct CommandExecuted;
+
+impl IntoResponses for CommandExecuted {
+    fn responses() -> BTreeMap<String, RefOr<Response>> {
+        let done = says("The command was executed; its events, if it made any, are on disk.");
+        responses([(200, replayed(done.content(JSON, content(of("CommandExecuted")))))])
+    }
+}
+
 /// The command `create` was executed.
 pub struct AggregateMade;
 

@@ -58,6 +58,10 @@ params! {
     Command {
         Path "name": of("CommandName"), "What is asked for; the decider knows the names.";
     }
+    OfTenant {
+        Query "tenant": of("Tenant"), "Whose events the socket gets; the tenant of its first command if it is absent.";
+        Query "from": whole(0), "The events from this position on, and not only those that come from now on. Needs `tenant`.";
+    }
     At {
         Query "at": whole(0), "The state when the stream had so many events.";
     }

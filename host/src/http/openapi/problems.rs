@@ -180,6 +180,21 @@ groups! {
         400 INVALID_REQUEST "the patch is neither an array nor an object",
         415 UNSUPPORTED_MEDIA_TYPE "the content type is none of a patch",
     }
+    /// A command as one JSON.
+    Envelope {
+        400 INVALID_COMMAND "the command lacks something, has too much, or its parts do not go together",
+    }
+    /// A socket for commands.
+    OfTenant {
+        400 INVALID_QUERY "a query parameter is not known, is there twice, or has no valid value, or from has no tenant",
+        400 UPGRADE_REFUSED "the wish to go on as a WebSocket is malformed",
+        403 ORIGIN_REFUSED "a page of another origin wants to open a socket",
+        426 UPGRADE_REFUSED "this connection cannot go on as a WebSocket",
+        426 UPGRADE_REQUIRED "this is for WebSockets; a single command is a POST",
+        500 STORAGE_FAILED "the storage failed, or what it holds is damaged",
+        503 FOLLOWERS_FULL "there are too many followers already",
+        503 PLUGIN_FAILED "an upcaster failed; nothing is ever served half upcast",
+    }
     OfState {
         400 INVALID_QUERY "a query parameter is not known, or has no valid value",
         400 NO_DECIDER "nobody decides for this topic; the answer says how to bind a decider",

@@ -31,6 +31,9 @@ fn body(schema: &str) -> Option<Value> {
         "TopicPublication" | "NewStreamEvent" => json!({ "type": "order-placed", "payload": payload }),
         "NewTopic" => json!({ "name": "orders", "schemas": [{ "eventType": "order-placed", "type": "object" }] }),
         "CommandPayload" | "Patch" => payload,
+        "NewCommand" => json!({
+            "name": "place-order", "type": "create", "tenant": "acme", "targetName": "orders", "body": payload
+        }),
         "TopicChange" => json!({ "schemas": [{ "eventType": "order-placed", "required": ["total"] }] }),
         "ReplayFrom" => json!({ "from": 1 }),
         "NewConsumer" => json!({ "callback": "http://127.0.0.1:9000/hook", "topics": { "orders": null } }),

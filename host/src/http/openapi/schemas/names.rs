@@ -36,6 +36,12 @@ schemas! {
     PluginName = name(PLAIN);
     /// A label that events are found by: text on one line, at most 200 bytes of UTF-8.
     Tag = name("^\\u0000-\\u001f\\u007f.");
+    /// Whose commands and events they are: text on one line, at most 193 bytes of UTF-8.
+    Tenant = {
+        let mut tenant = name("^\\u0000-\\u001f\\u007f.");
+        tenant["maxLength"] = 193.into();
+        tenant
+    };
     /// `<topic>-<sequence>`
     EventId = event_id();
     /// An event's place in its store: from 1, gapless.

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::{reference as of, schemas, whole};
 use crate::delivery;
 use crate::model::limits::{
-    CONSUMER_TOPICS_MAX, DELIVERY_EVENTS_MAX, RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX, TOPIC_SCHEMAS_MAX,
+    COMMAND_ID_BYTES_MAX, CONSUMER_TOPICS_MAX, DELIVERY_EVENTS_MAX, RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX, TOPIC_SCHEMAS_MAX,
 };
 
 /// An object that has all of these members and no others.
@@ -52,6 +52,29 @@ fn body(required: &[&str], properties: Value) -> Value {
 
 fn optional(schema: Value) -> Value {
     json!({ "anyOf": [schema, { "type": "null" }] })
+}
+
+fn new_command() -> Value {
+    let id = json!({ "type": "string", "minLength": 1, "maxLength": COMMAND_ID_BYTES_MAX, "pattern": "^[ -~]*$", "description": "The sender's name for it: sent again, the same command is done once." });
+    let with = |kinds: &[&str], targeted: bool, said: Value| {
+        let mut required = vec!["name", "type", "tenant", "targetName"];
+        required.extend(targeted.then_some("targetId"));
+        let patches = kinds == ["patch"];
+        required.extend(patches.then_some("body"));
+        let target = if targeted { of("StreamName") } else { optional(of("StreamName")) };
+        let properties = json!({
+            "name": of("CommandName"), "type": { "enum": kinds }, "tenant": of("Tenant"), "targetName": of("TopicName"),
+            "targetId": target, "version": optional(json!({ "type": "integer", "minimum": 0, "maximum": u64::MAX, "description": "What the aggregate's version must be; 0 if it must not be there." })),
+            "body": said, "context": optional(json!({ "type": "object", "maxProperties": 16, "propertyNames": { "pattern": "^(?!weir\\.)", "maxLength": 64 }, "additionalProperties": { "type": "string", "maxLength": 200 }, "description": "Goes into the metadata of the events; what is no text, as JSON." })),
+            "id": optional(id.clone())
+        });
+        body(&required, properties)
+    };
+    json!({ "anyOf": [
+        with(&["create", "logic", "orchestration"], false, json!({})),
+        with(&["patch"], true, json!({ "type": ["array", "object"] })),
+        with(&["delete"], true, json!({})),
+    ] })
 }
 
 fn registration() -> Value {
@@ -196,6 +219,23 @@ schemas! {
     };
     /// What a command says, in JSON. The decider knows what it must be.
     CommandPayload = json!({});
+    /// A command with all that belongs to it. `create`, `patch` and `delete` are the commands of documents: `body` is the
+    /// document, or a JSON Patch or merge patch; `logic` and `orchestration` are whatever command of the decider has the `name`.
+    NewCommand = new_command();
+    /// The command as it was executed, and the events that it made.
+    CommandExecuted = {
+        let mut properties = json!({
+            "name": { "type": "string", "pattern": "-Executed$" }, "type": text(), "tenant": of("Tenant"),
+            "targetName": of("TopicName"), "targetId": of("StreamName"), "id": text(), "version": whole(0),
+            "events": list(of("EventId"))
+        });
+        let required: Vec<String> = properties.as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect();
+        for name in ["body", "context"] {
+            properties[name] = json!({ "description": "As it came." });
+        }
+        properties["replayed"] = json!({ "const": true, "description": "This was done when the command came first." });
+        body(&required.iter().map(String::as_str).collect::<Vec<_>>(), properties)
+    };
     /// A JSON Patch (RFC 6902) if it is an array, a merge patch (RFC 7386) if it is an object.
     Patch = json!({ "type": ["array", "object"] });
     /// A JSON Patch (RFC 6902).
