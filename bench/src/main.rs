@@ -8,6 +8,7 @@ mod body;
 mod case;
 mod charts;
 mod child;
+mod commands;
 mod compare;
 mod connection;
 mod cpu;
@@ -54,6 +55,8 @@ enum Command {
     Reads(reads::ReadsArgs),
     /// Measure what a store's size costs: events, topics, streams
     Growth(growth::GrowthArgs),
+    /// Measure commands on many aggregates beside publishing
+    Commands(commands::CommandsArgs),
     /// Measure conditions
     Log(log::LogArgs),
     /// Count instructions of publishing, and compare them with the committed ones
@@ -71,6 +74,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => measure(compare::run(args)),
         Command::Reads(args) => measure(reads::run(args)),
         Command::Growth(args) => measure(growth::run(args)),
+        Command::Commands(args) => measure(commands::run(args)),
         Command::Log(args) => measure(log::run(args)),
         Command::Guard(args) => measure(guard::run(args)),
         Command::Echo => echo::run(),

@@ -121,13 +121,11 @@ const VIEWS: [OfView; 6] = [
 ];
 
 fn views(out: &mut String, views: &[ViewStatus]) {
-    let faces = |view: &ViewStatus| {
-        [("live", &view.live), ("building", &view.building)].into_iter().filter_map(|(face, it)| Some((face, it.as_ref()?)))
-    };
     for (name, kind, help, read) in VIEWS {
         head(out, name, kind, help);
         for view in views {
-            for (face, generation) in faces(view) {
+            let faces = [("live", &view.live), ("building", &view.building)];
+            for (face, generation) in faces.into_iter().filter_map(|(face, it)| Some((face, it.as_ref()?))) {
                 let (plugin, number) = (escape(&view.name), generation.made.number);
                 let labels = format!("projection=\"{plugin}\",generation=\"{number}\",is=\"{face}\"");
                 let _ = writeln!(out, "{name}{{{labels}}} {}", read(generation, view.head));

@@ -6,8 +6,8 @@ use std::time::Duration;
 use clap::{Parser, ValueEnum};
 use weir_tests::ServerOptions;
 use weir_tests::scenarios::{
-    CrashPlan, FollowersPlan, OpenApiPlan, PROJECTS, ReloadsPlan, Steady, TransfersPlan, crash, followers, hostile,
-    openapi, projects, reload, reloads, transfers, webhooks,
+    CrashPlan, FollowersPlan, OpenApiPlan, PROJECTS, ReloadsPlan, Steady, TransfersPlan, ViewsPlan, crash, followers,
+    hostile, openapi, projects, reload, reloads, transfers, views, webhooks,
 };
 
 #[derive(Debug, Parser)]
@@ -32,6 +32,9 @@ struct Args {
     /// How many transfers `transfers` asks for
     #[arg(long, default_value_t = 100_000)]
     transfers: usize,
+    /// How many events `views` builds a view of
+    #[arg(long, default_value_t = 1_000_000)]
+    events: u64,
     /// How many files `reloads` changes
     #[arg(long, default_value_t = 2_000)]
     reloads: usize,
@@ -47,6 +50,7 @@ enum Check {
     Hostile,
     Projects,
     Transfers,
+    Views,
     #[value(name = "openapi")]
     OpenApi,
 }
@@ -80,6 +84,11 @@ async fn main() {
             let seed = args.seed.unwrap_or_else(rand::random) + u64::from(n);
             let plan = TransfersPlan { accounts: 1_000, transfers: args.transfers, clients: 32, kills: 20, seed };
             println!("transfers {n}: {plan:?} {:?}", transfers(options.clone(), plan).await);
+        }
+        if wanted(Check::Views) {
+            let plan =
+                ViewsPlan { events: args.events, events_per_second: 2_000, readers: 2, pairs: 10_000, clients: 8 };
+            println!("views {n}: {:?}", views(options.clone(), plan).await);
         }
         if wanted(Check::Projects) {
             let target = std::path::absolute("target/projects").expect("a directory");

@@ -8,6 +8,7 @@ mod projects;
 mod reload;
 mod reloads;
 mod transfers;
+mod views;
 mod webhooks;
 
 pub use crash::{CrashPlan, CrashReport, crash};
@@ -18,6 +19,7 @@ pub use projects::{PROJECTS, projects};
 pub use reload::{ReloadReport, another_schema_plugin, another_webhook_plugin, reload};
 pub use reloads::{ReloadsPlan, ReloadsReport, Steady, Vitals, reloads};
 pub use transfers::{TransfersPlan, TransfersReport, transfers};
+pub use views::{ViewsPlan, ViewsReport, views};
 pub use webhooks::{WebhookReport, webhooks};
 
 use serde_json::{Value, json};

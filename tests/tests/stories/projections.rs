@@ -1,10 +1,10 @@
 //! Projections at work: views that follow the log, are always of one generation, and are built anew beside what is read.
 
 use serde_json::{Value, json};
-use weir_tests::scenarios::{odd, odd_version};
+use weir_tests::scenarios::{ViewsPlan, odd, odd_version, views};
 use weir_tests::{Client, eventually};
 
-use crate::server;
+use crate::{options, server};
 use crate::upcasters::put;
 
 /// Publishes `count` events of one stream; answers the last one's position.
@@ -215,4 +215,11 @@ async fn an_event_that_fails_pauses_the_view_until_it_is_mended_or_is_left_out()
         (api.get("/projections/count/state/s").await.ok(200) == 15).then_some(())
     })
     .await;
+}
+
+/// The short form of `cargo xtask soak views`.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_view_is_built_anew_under_traffic_and_reads_are_whole_and_fresh() {
+    let plan = ViewsPlan { events: 20_000, events_per_second: 500, readers: 2, pairs: 200, clients: 4 };
+    println!("{:?}", views(options(), plan).await);
 }

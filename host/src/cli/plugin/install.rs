@@ -132,7 +132,7 @@ fn write(path: &Path, content: &[u8]) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Read;
+    use std::io::{Read, Write};
 
     use super::super::tests::guests;
     use super::*;

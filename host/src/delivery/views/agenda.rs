@@ -80,12 +80,23 @@ pub enum News {
 /// Changes of an agenda that are not committed yet: the next one sees those before it.
 pub struct Draft<'a> {
     shown: &'a Shown,
+    below: Option<&'a Draft<'a>>,
     notes: BTreeMap<Vec<u8>, Option<Vec<u8>>>,
 }
 
 impl<'a> Draft<'a> {
     pub fn new(shown: &'a Shown) -> Self {
-        Self { shown, notes: BTreeMap::new() }
+        Self { shown, below: None, notes: BTreeMap::new() }
+    }
+
+    /// Changes after those of this draft, which may be left out of it still.
+    pub fn over(&self) -> Draft<'_> {
+        Draft { shown: self.shown, below: Some(self), notes: BTreeMap::new() }
+    }
+
+    /// Takes in the changes of one that was over this.
+    pub fn add(&mut self, notes: Vec<Note>) {
+        self.notes.extend(notes);
     }
 
     pub fn notes(self) -> impl Iterator<Item = Note> {
@@ -95,8 +106,13 @@ impl<'a> Draft<'a> {
     fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, StorageError> {
         match self.notes.get(key) {
             Some(changed) => Ok(changed.clone()),
-            None => self.shown.note(key),
+            None => self.below.map_or_else(|| self.shown.note(key), |below| below.get(key)),
         }
+    }
+
+    /// The number of the last thing that it was told.
+    pub fn last_heard(&self) -> Result<u64, StorageError> {
+        Ok(self.get(LAST_HEARD)?.map_or(0, |number| read_number(&number)))
     }
 
     fn put(&mut self, key: Vec<u8>, value: Vec<u8>) {

@@ -46,26 +46,41 @@ impl Feeder {
                 .buffer_unordered(ERRANDS_PARALLEL)
                 .collect()
                 .await;
-            let mut later = None;
-            for (errand, ended) in done.into_iter().flatten() {
-                match ended {
-                    Ended::Done => {
-                        let mut draft = Draft::new(&desk.shown);
-                        draft.done(&errand);
-                        let notes = draft.notes().collect();
-                        desk.note(notes);
-                    }
-                    Ended::Refused(code, words) => self.refused_errand(desk, folder, &errand, &code, &words).await?,
-                    Ended::Later(reason) => later = Some(reason),
-                }
-            }
-            // Lost with the power, it would be done again under its key, and so not be done again.
-            self.commit_surely(desk, false).await;
-            if let Some(reason) = later {
-                return Err(Failure::Wait(reason));
-            }
+            self.ended_errands(desk, folder, done.into_iter().flatten().collect()).await?;
         }
         Ok(())
+    }
+
+    /// Notes what became of errands, all in one commit: a plugin may hear of many refusals.
+    async fn ended_errands(
+        &self,
+        desk: &mut Desk,
+        folder: &Folder,
+        ended: Vec<(Errand, Ended)>,
+    ) -> Result<(), Failure> {
+        let shown = desk.shown.clone();
+        let mut draft = Draft::new(&shown);
+        let (mut failure, mut asked) = (None, false);
+        for (errand, ended) in ended {
+            match ended {
+                Ended::Done => draft.done(&errand),
+                Ended::Later(reason) => failure = failure.or(Some(Failure::Wait(reason))),
+                Ended::Refused(..) if matches!(failure, Some(Failure::Event(_))) => {}
+                Ended::Refused(code, words) => {
+                    asked = true;
+                    match self.refused_errand(desk, &draft, folder, &errand, &code, &words).await {
+                        Ok(notes) => draft.add(notes),
+                        Err(failed) => failure = Some(failed),
+                    }
+                }
+            }
+        }
+        let notes = draft.notes().collect();
+        desk.note(notes);
+        // What was done and is lost with the power is done again under its key, and so not done again. What was asked for must
+        // be on disk before it is done.
+        self.commit_surely(desk, asked).await;
+        failure.map_or(Ok(()), Err)
     }
 
     /// One stream's errands, up to the first that has to wait.
@@ -102,11 +117,12 @@ impl Feeder {
     async fn refused_errand(
         &self,
         desk: &mut Desk,
+        before: &Draft<'_>,
         folder: &Folder,
         errand: &Errand,
         code: &str,
         words: &str,
-    ) -> Result<(), Failure> {
+    ) -> Result<Vec<Note>, Failure> {
         let folded = match &errand.deed {
             Deed::Execute(command) => self.hear(desk, folder, command, code, words).await?,
             Deed::Append(event) => {
@@ -121,25 +137,17 @@ impl Feeder {
                 Folded::default()
             }
         };
-        let notes = {
-            let mut draft = Draft::new(&desk.shown);
-            draft.done(errand);
-            if let Deed::Execute(command) = &errand.deed {
-                let (command, code, words) = (Box::new(command.clone()), code.to_owned(), words.to_owned());
-                let heard = Heard {
-                    number: next_heard(desk)?,
-                    position: desk.position(),
-                    news: News::Refused { command, code, words },
-                };
-                draft.heard(&heard).map_err(broken)?;
-            }
-            draft.take(&folder.id().name, &errand.origin(), folded.actions, false).map_err(broken)?;
-            draft.notes().collect()
-        };
+        let mut draft = before.over();
+        draft.done(errand);
+        if let Deed::Execute(command) = &errand.deed {
+            let (command, code, words) = (Box::new(command.clone()), code.to_owned(), words.to_owned());
+            let number = draft.last_heard().map_err(broken)? + 1;
+            let heard = Heard { number, position: desk.position(), news: News::Refused { command, code, words } };
+            draft.heard(&heard).map_err(broken)?;
+        }
+        draft.take(&folder.id().name, &errand.origin(), folded.actions, false).map_err(broken)?;
         desk.write(folded.writes);
-        desk.note(notes);
-        self.commit_surely(desk, true).await;
-        Ok(())
+        Ok(draft.notes().collect())
     }
 
     async fn hear(

@@ -367,7 +367,7 @@ impl Feeder {
         }
     }
 
-    /// Commits what is gathered. Events that meant nothing to it are passed in memory, until a durable commit.
+    /// Commits what is gathered, view and notes and position at once. Events that meant nothing to it are passed in memory, until a durable commit.
     async fn commit(&self, desk: &mut Desk, durable: bool) {
         let Gathered { writes, notes, position, .. } = &mut desk.gathered;
         let unchanged = writes.is_empty() && notes.is_empty();
@@ -377,7 +377,6 @@ impl Feeder {
         }
         let entries = std::mem::take(writes);
         let entries = Arc::try_unwrap(entries).unwrap_or_else(|shared| (*shared).clone());
-        let durable = durable || !notes.is_empty();
         let commit = ViewCommit { entries, notes: std::mem::take(notes), checkpoint: *position, durable };
         let (commit, generation) = (Arc::new(commit), self.generation.clone());
         let of = commit.clone();

@@ -11,9 +11,8 @@ use super::generation::{Base, Generation};
 use super::keeper::Keeping;
 use super::letters::letters;
 use super::{Letter, Made, Standing, ViewState, Views};
-use crate::engine::Publication;
 use crate::model::limits::{INLINE_WAIT_MS, LETTERS_SHOWN_MAX};
-use crate::model::{Payload, Position};
+use crate::model::{Payload, Position, TopicName};
 use crate::plugin::{PluginError, Refusal};
 use crate::storage::StorageError;
 
