@@ -30,6 +30,8 @@ STATE = {
     "STORES_MIXED",
     "TOPIC_CREATION_FAILED",
     "TOPIC_NOT_FOUND",
+    # Of a socket for commands, which is asked for without one here.
+    "UPGRADE_REQUIRED",
 }
 # What parts of a request have to do with each other.
 RELATIONS = {
@@ -37,6 +39,8 @@ RELATIONS = {
     "INVALID_EVENT": ["expectedVersion needs a stream", "in the body is not topic"],
     # A schema counts characters.
     "INVALID_NAME": ["is longer than 200 bytes"],
+    "INVALID_IDEMPOTENCY_KEY": ["does what Idempotency-Key does"],
+    "INVALID_QUERY": ["from needs a tenant"],
     "INVALID_REQUEST": ["must be null or the id of its last event", "initialDelayMs <= maxDelayMs"],
 }
 
@@ -56,6 +60,9 @@ def before_load_schema(context, raw_schema):
     for form in schemas["NewTopic"]["anyOf"] + schemas["TopicChange"]["anyOf"]:
         own = form["properties"]["decider"]
         form["properties"]["decider"] = {"enum": [DECIDER, None] if "anyOf" in own else [DECIDER]}
+    for form in schemas["NewCommand"]["anyOf"]:
+        form["properties"]["targetName"] = known
+        form["properties"]["name"] = {"anyOf": [{"enum": COMMANDS}, form["properties"]["name"]]}
     change = schemas["TopicChange"]["anyOf"][0]["properties"]
     change["schemas"] = {"anyOf": [{"const": [{"eventType": "made", "type": "object"}]}, change["schemas"]]}
     schemas["CloudEvent"]["anyOf"][0]["properties"]["weirtopic"] = known

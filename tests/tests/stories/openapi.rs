@@ -136,12 +136,12 @@ async fn topics_and_consumers_are_valid_asyncapi_with_the_schemas_that_were_regi
         (&json!("/hook"), &json!("127.0.0.1:9"))
     );
     let one = asyncapi(api, "?topic=other").await;
-    assert_eq!(one["channels"].as_object().expect("channels").keys().collect::<Vec<_>>(), ["topic.other"]);
+    assert_eq!(one["channels"].as_object().expect("channels").keys().collect::<Vec<_>>(), ["commands", "topic.other"]);
     for n in 0..100 {
         api.post("/topics", json!({"name": format!("a{n}"), "adapter": "memory"})).await.ok(201);
     }
     let first = asyncapi(api, "").await;
-    assert_eq!(first["channels"].as_object().expect("channels").len(), 100, "and no consumer of another topic");
+    assert_eq!(first["channels"].as_object().expect("channels").len(), 101, "those and commands, and no consumer of another topic");
     assert!(first["info"]["description"].as_str().is_some_and(|text| text.contains("100 of 103 topics")));
     api.get("/asyncapi.json?topic=nowhere").await.problem(404, "TOPIC_NOT_FOUND");
     api.get("/asyncapi.json?topics=other").await.problem(400, "INVALID_QUERY");
