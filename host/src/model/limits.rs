@@ -250,7 +250,7 @@ pub const VIEW_ANSWER_ENTRIES_MAX: usize = 1_000;
 pub const VIEW_PAGE_ENTRIES_MAX: usize = 1_000;
 pub const VIEW_PAGE_BYTES_MAX: usize = 4 << 20;
 /// Actions that one call to a process manager may ask for, and bytes in the key of a timer.
-pub const ACTIONS_MAX: usize = 1_000;
+pub const ACTIONS_MAX: usize = 8 * FOLD_EVENTS_MAX;
 pub const TIMER_KEY_BYTES_MAX: usize = 1 << 10;
 /// Bytes of a secret.
 pub const SECRET_BYTES_MAX: u64 = 64 << 10;

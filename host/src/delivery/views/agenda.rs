@@ -212,16 +212,14 @@ impl<'a> Draft<'a> {
         Ok(())
     }
 
-    /// Nothing up to here is asked for again.
-    pub fn quiet_up_to(&mut self, position: Position) -> Result<(), StorageError> {
-        let position = position.max(self.quiet_until()?);
-        self.put(QUIET.to_vec(), position.to_be_bytes().to_vec());
-        Ok(())
-    }
-
     fn quiet_until(&self) -> Result<Position, StorageError> {
         Ok(self.get(QUIET)?.map_or(0, |position| read_number(&position)))
     }
+}
+
+/// Nothing up to here is asked for again.
+pub fn quiet_up_to(position: Position) -> Vec<Note> {
+    vec![(QUIET.to_vec(), Some(position.to_be_bytes().to_vec()))]
 }
 
 /// Up to which position nothing is asked for.

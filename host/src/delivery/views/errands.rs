@@ -302,6 +302,8 @@ fn ended(error: &EngineError) -> Ended {
         EngineError::NoDecider(_) => refused("NO_DECIDER"),
         EngineError::DeciderWrong { .. } => refused("NO_DECIDER"),
         EngineError::TopicUnknown(_) => refused("TOPIC_NOT_FOUND"),
+        // Its events do not come back.
+        EngineError::HistoryDeleted { .. } => refused("HISTORY_DELETED"),
         // The key was used by somebody else: it is no accident, and trying again does not help.
         EngineError::Append(AppendError::KeyReused) => refused("IDEMPOTENCY_KEY_REUSED"),
         _ => Ended::Later(words),

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
-use super::agenda::{self, Draft, Note};
+use super::agenda::{self, Note};
 use super::folder::{Folded, Folder};
 use super::generation::{Base, Generation, ViewState};
 use super::letters;
@@ -86,7 +86,7 @@ impl Feeder {
         let shown = self.generation.view.shown();
         let gathered = Gathered::after(shown.checkpoint);
         let (durable, durable_at) = (true, Instant::now());
-        let quiet_until = agenda::quiet_until(&shown).unwrap_or(0);
+        let Some(quiet_until) = self.quiet_until(&shown).await else { return };
         let batch = FOLD_EVENTS_MAX;
         let mut desk = Desk { shown, gathered, batch, failures: 0, durable, durable_at, quiet_until };
         let mut live = self.behind.as_ref().map(|live| live.watch());
@@ -174,6 +174,20 @@ impl Feeder {
             }
             self.commit(&mut desk, true).await;
         }
+    }
+
+    /// Up to where nothing is asked for. Not to know it is no reason to ask for something again; `None` when it is to stop.
+    async fn quiet_until(&self, shown: &Shown) -> Option<Position> {
+        while !self.is_stopped() {
+            match agenda::quiet_until(shown) {
+                Ok(position) => return Some(position),
+                Err(error) => {
+                    self.generation.stands(ViewState::Waiting, format!("its view cannot be read: {error}"));
+                    tokio::time::sleep(A_WHILE).await;
+                }
+            }
+        }
+        None
     }
 
     /// Folds a piece, batch by batch, while the next one is read; answers it.
@@ -338,12 +352,9 @@ impl Feeder {
     async fn go_back(&mut self, desk: &mut Desk, from: Position) {
         self.commit_surely(desk, true).await;
         // What a process manager asked for already is not asked for again.
-        let mut draft = Draft::new(&desk.shown);
-        if draft.quiet_up_to(desk.gathered.position).is_ok() {
-            let notes = draft.notes().collect();
-            desk.quiet_until = desk.quiet_until.max(desk.gathered.position);
-            desk.note(notes);
-        }
+        let quiet = desk.quiet_until.max(desk.gathered.position);
+        desk.note(agenda::quiet_up_to(quiet));
+        desk.quiet_until = quiet;
         desk.gathered.position = from.saturating_sub(1);
         (desk.failures, desk.batch) = (0, FOLD_EVENTS_MAX);
         self.commit_surely(desk, true).await;

@@ -259,8 +259,9 @@ impl Keeper {
             self.live.iter().chain(&self.building).for_each(|fed| fed.give(None));
             return Ok(());
         };
-        let recipe = folder.recipe();
-        let is_of = |fed: &Option<Fed>| fed.as_ref().is_some_and(|fed| fed.generation.made.recipe == recipe);
+        // A file of the same name may be a plugin of another kind.
+        let made_by = |made: &Made| made.recipe == folder.recipe() && made.manager == folder.is_manager();
+        let is_of = |fed: &Option<Fed>| fed.as_ref().is_some_and(|fed| made_by(&fed.generation.made));
         if is_of(&self.live) {
             self.live.iter().for_each(|fed| fed.give(Some(&folder)));
             match is_of(&self.building) {
@@ -270,7 +271,7 @@ impl Keeper {
             }
         } else if self.live.is_none() {
             self.begin_live(&folder).await?;
-        } else if self.catalog.kept.as_ref().is_some_and(|kept| kept.recipe == recipe) {
+        } else if self.catalog.kept.as_ref().is_some_and(made_by) {
             self.go_back(Some(folder)).await?;
         } else if is_of(&self.building) {
             self.building.iter().for_each(|fed| fed.give(Some(&folder)));
@@ -377,8 +378,8 @@ impl Keeper {
         if let Err(error) = stored {
             self.live = Some(before.go_on(&self.engine));
             if was_building {
-                drop(next);
-                self.building = Some(self.feed_beside(made, None)?);
+                let behind = self.live.as_ref().filter(|_| made.manager).map(|fed| fed.generation.clone());
+                self.building = Some(Fed::start(&self.engine, next.generation, next.folder, behind));
             }
             self.show();
             return Err(error);
