@@ -1,17 +1,28 @@
 //! One command: load, guard, decide, append if the stream is still as it was, answer. If it is not, the new events are read and
 //! the command is decided again.
 
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
 use super::cache::Entry;
 use super::decide::its_fault;
 use super::load::version_of;
 use super::{Aggregate, Executed, Execution, Held, MadeBy};
 use crate::engine::publish::replay;
 use crate::engine::upcast::upcast_strictly;
-use crate::engine::{Engine, EngineError};
+use crate::engine::{Engine, EngineError, Topic};
 use crate::model::limits::{COMMAND_RETRIES_MAX, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
 use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope};
 use crate::plugin::Command;
 use crate::storage::{AppendError, Batch, Store};
+
+/// What a command comes to, before it is recorded.
+struct Proposal {
+    batch: Batch,
+    topics: SmallVec<[Arc<Topic>; 1]>,
+    foreseen: Option<Payload>,
+}
 
 impl Engine {
     /// Executes a command. What it made is recorded when this answers; nothing is when it fails, except for
@@ -31,8 +42,24 @@ impl Engine {
             let positions: Vec<Position> = appended.places.iter().map(|place| place.position).collect();
             return self.replayed(&aggregate, &positions).await;
         }
+        // What is at hand is mostly what there is, and the log takes nothing that was decided on less: so the stream is looked at
+        // only when the answer is no.
+        let mut at_hand = self.at_hand(&aggregate);
         for _ in 0..=COMMAND_RETRIES_MAX {
-            if let Some(executed) = self.attempt(&aggregate, command, execution).await? {
+            let (held, is_looked_up) = match at_hand.take() {
+                Some(held) => (held, false),
+                None => (self.state_now(&aggregate).await?, true),
+            };
+            let proposal = self.propose(&aggregate, command, execution, &held).await;
+            let is_no = !matches!(proposal, Ok(Some(_)));
+            if is_no && !is_looked_up && self.head(&aggregate).await? != held.version {
+                continue;
+            }
+            let Some(proposal) = proposal? else {
+                let Held { version, payload, .. } = held;
+                return Ok(Executed { events: Vec::new(), version, state: payload, replayed: false });
+            };
+            if let Some(executed) = self.record(&aggregate, held, proposal).await? {
                 return Ok(executed);
             }
             self.aggregates.counts.retried();
@@ -41,26 +68,36 @@ impl Engine {
         Err(EngineError::CommandLost { topic, stream, attempts: COMMAND_RETRIES_MAX + 1 })
     }
 
-    /// `None` if somebody else wrote to the stream meanwhile.
-    async fn attempt(
+    /// What a command comes to on a state; `None` if nothing is to be done. Nothing is written.
+    async fn propose(
         &self,
         aggregate: &Aggregate,
         command: &Command,
         execution: &Execution,
-    ) -> Result<Option<Executed>, EngineError> {
-        let held = self.state_now(aggregate).await?;
-        aggregate.is_as_expected(&held, &execution.expected)?;
+        held: &Held,
+    ) -> Result<Option<Proposal>, EngineError> {
+        aggregate.is_as_expected(held, &execution.expected)?;
         self.guard(held.payload.as_ref(), command).await?;
-        let events = aggregate.decide(&held, command, &execution.tags).await?;
+        let events = aggregate.decide(held, command, &execution.tags).await?;
         if events.is_empty() {
-            let Held { version, payload, .. } = held;
-            return Ok(Some(Executed { events: Vec::new(), version, state: payload, replayed: false }));
+            return Ok(None);
         }
         let conditions = vec![aggregate.condition(Expected::Exactly(held.version))];
         let mut batch = Batch { events, conditions, key: execution.key };
         let topics = self.topics_of_batch(&batch).map_err(|error| its_fault(aggregate, error))?;
         self.validate(&mut batch.events, &topics).await?;
-        let foreseen = self.foresee(aggregate, &held, &batch.events, command.time_ms).await?;
+        let foreseen = self.foresee(aggregate, held, &batch.events, command.time_ms).await?;
+        Ok(Some(Proposal { batch, topics, foreseen }))
+    }
+
+    /// `None` if somebody else wrote to the stream meanwhile.
+    async fn record(
+        &self,
+        aggregate: &Aggregate,
+        held: Held,
+        proposal: Proposal,
+    ) -> Result<Option<Executed>, EngineError> {
+        let Proposal { batch, topics, foreseen } = proposal;
         let published = match self.append_valid(&topics, batch).await {
             Err(EngineError::Append(AppendError::Conflict(_))) => return Ok(None),
             published => published?,

@@ -66,7 +66,12 @@ impl Engine {
         self.fold(aggregate, known, at).await
     }
 
-    async fn head(&self, aggregate: &Aggregate) -> Result<Version, EngineError> {
+    /// The state at hand, which may not be the newest.
+    pub(super) fn at_hand(&self, aggregate: &Aggregate) -> Option<Held> {
+        self.aggregates.cache.held(&aggregate.key(), &MadeBy::decider(&aggregate.decider))
+    }
+
+    pub(super) async fn head(&self, aggregate: &Aggregate) -> Result<Version, EngineError> {
         Ok(aggregate.topic.store.log.stream_head(&aggregate.topic.name, &aggregate.stream).await?)
     }
 

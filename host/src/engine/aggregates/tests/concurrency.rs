@@ -6,6 +6,7 @@ use serde_json::json;
 use tokio::task::JoinSet;
 
 use super::*;
+use crate::model::Expected;
 
 /// Sends `count` commands at once, and gives the versions that they made.
 async fn many(engines: &[Arc<Engine>], count: usize) -> Vec<u64> {
@@ -70,4 +71,25 @@ async fn the_same_key_at_the_same_time_is_done_once() {
     let all = running.join_all().await;
     assert!(all.iter().all(|done| done.as_ref().is_ok_and(|done| done.version == 1)));
     assert_eq!((all.iter().flatten().filter(|done| !done.replayed).count(), shop.head()), (1, 1));
+}
+
+/// What is at hand may be old when others write to the stream: a yes on it is not recorded, and a no is not the last word.
+#[tokio::test]
+async fn a_refusal_is_never_one_on_an_old_state() {
+    let shop = Shop::open().await;
+    let other = shop.another().await;
+    shop.add("s", 1).await;
+    run(&other, "add", "s", json!({"by": 9})).await.expect("added");
+    let executed = shop.run("sub", "s", json!({"by": 5})).await.expect("there are ten");
+    assert_eq!((executed.version, n(executed.state.as_ref())), (3, 5));
+
+    run(&other, "add", "s", json!({"by": 1})).await.expect("added");
+    let expecting = Execution { expected: vec![Expected::Exactly(4)], ..Execution::default() };
+    let executed = shop.engine.execute(command("sub", "s", json!({"by": 6})), expecting).await.expect("as expected");
+    assert_eq!((executed.version, n(executed.state.as_ref())), (5, 0));
+
+    run(&other, "add", "s", json!({"by": 1})).await.expect("added");
+    let refused = shop.run("sub", "s", json!({"by": 2})).await;
+    assert!(matches!(refused, Err(EngineError::CommandRefused { .. })), "{refused:?}");
+    assert_eq!(n(shop.state("s").await.map(|state| state.payload).as_ref()), 1);
 }
