@@ -32,7 +32,7 @@ pub struct TransfersReport {
     pub seconds: f64,
     pub kills: usize,
     pub replaced: usize,
-    /// How many transfers ended so.
+    /// How many transfers ended so, and why those that failed did.
     pub ends: BTreeMap<String, usize>,
     pub balance: u64,
 }
@@ -41,6 +41,8 @@ pub struct TransfersReport {
 const PLUGINS: [&str; 3] = ["bank-account", "account-balances", "transfers"];
 /// What each account begins with.
 const CENTS: u64 = 1_000;
+/// The most that a transfer moves: most of them come through, and some overdraw.
+const AMOUNT_MAX: u64 = 100;
 /// Every so many transfers one has hardly any time; the others have enough for whatever happens here.
 const HURRIED: usize = 50;
 const PATIENT_MS: u64 = 3_600_000;
@@ -125,7 +127,7 @@ async fn send(client: usize, plan: TransfersPlan, mut clients: watch::Receiver<C
         let from = random.random_range(0..plan.accounts);
         let to = (from + random.random_range(1..plan.accounts)) % plan.accounts;
         let mut payload = json!({
-            "from": format!("a{from}"), "to": format!("a{to}"), "amount": random.random_range(1..CENTS / 2)
+            "from": format!("a{from}"), "to": format!("a{to}"), "amount": random.random_range(1..=AMOUNT_MAX)
         });
         payload["timeoutMs"] = if number % HURRIED == 0 { 1 } else { PATIENT_MS }.into();
         let event =
@@ -169,7 +171,8 @@ async fn all_end_once(api: &Client, plan: TransfersPlan) -> BTreeMap<String, usi
         each_event(api, "transfers", |event| {
             let text = |name: &str| event[name].as_str().expect("text").to_owned();
             if ENDS.contains(&text("type").as_str()) {
-                ends.entry(text("stream")).or_default().push(text("type"));
+                let reason = event["payload"]["reason"].as_str().map_or_else(String::new, |reason| format!(" {reason}"));
+                ends.entry(text("stream")).or_default().push(text("type") + &reason);
             }
         })
         .await;
