@@ -1,7 +1,7 @@
 // What sinks have besides the rest of the contract, as weir.d.ts has it.
 
-declare module "weir:plugin/sinking@0.1.0" {
-  import type { Event, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/sinking@1.0.0" {
+  import type { Event, Problem } from "weir:plugin/types@1.0.0";
 
   /** Whom to deliver to: a consumer's id and its configuration as JSON. */
   export interface Target {
@@ -28,7 +28,7 @@ declare module "weir:plugin/sinking@0.1.0" {
   }
 }
 
-declare module "weir:plugin/http@0.1.0" {
+declare module "weir:plugin/http@1.0.0" {
   export interface Request {
     method: string;
     url: string;

@@ -2,7 +2,7 @@
 // an absent option is null, u64 is a number, and a function with a result returns the value or throws the error.
 // Kept by hand, because the generators of types that exist follow another runtime's conventions (bigint and undefined).
 
-declare module "weir:plugin/types@0.1.0" {
+declare module "weir:plugin/types@1.0.0" {
   /** JSON travels as text, anything else as bytes. */
   export type Payload = { tag: "json"; val: string } | { tag: "bytes"; val: Uint8Array };
   export type Metadata = [key: string, value: string][];
@@ -47,7 +47,7 @@ declare module "weir:plugin/types@0.1.0" {
   }
 }
 
-declare module "weir:plugin/lifecycle@0.1.0" {
+declare module "weir:plugin/lifecycle@1.0.0" {
   export type Wish =
     | { tag: "http"; val: { host: string; methods: string[] } }
     | { tag: "secret"; val: string }
@@ -74,8 +74,8 @@ declare module "weir:plugin/lifecycle@0.1.0" {
   }
 }
 
-declare module "weir:plugin/validating@0.1.0" {
-  import type { NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/validating@1.0.0" {
+  import type { NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
 
   export interface Topic {
     name: string;
@@ -95,8 +95,8 @@ declare module "weir:plugin/validating@0.1.0" {
   }
 }
 
-declare module "weir:plugin/projecting@0.1.0" {
-  import type { Event } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/projecting@1.0.0" {
+  import type { Event } from "weir:plugin/types@1.0.0";
 
   export interface Projecting {
     /** Throws a `Problem`. */
@@ -104,15 +104,15 @@ declare module "weir:plugin/projecting@0.1.0" {
   }
 }
 
-declare module "weir:plugin/querying@0.1.0" {
+declare module "weir:plugin/querying@1.0.0" {
   export interface Querying {
     /** The answer as JSON text. Throws a `Problem`. The view is read-only here. */
     query(name: string, paramsJson: string): string;
   }
 }
 
-declare module "weir:plugin/view@0.1.0" {
-  import type { Payload } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/view@1.0.0" {
+  import type { Payload } from "weir:plugin/types@1.0.0";
 
   /** A key-value view, private to this plugin. What `apply` wrote commits together with the checkpoint, or not at all. */
   const view: {
@@ -127,7 +127,7 @@ declare module "weir:plugin/view@0.1.0" {
   export default view;
 }
 
-declare module "weir:plugin/log@0.1.0" {
+declare module "weir:plugin/log@1.0.0" {
   const log: {
     write(level: "trace" | "debug" | "info" | "warn" | "error", message: string, fields: [string, string][]): void;
     /** A counter or gauge of the plugin's own, shown in /metrics with the plugin's name and version. */
