@@ -10,9 +10,9 @@ void exports_weir_plugin_lifecycle_describe(exports_weir_plugin_lifecycle_manife
     ret->interests.ptr[0].event_types = list_of("made-*");
 }
 
-/* A list of one more, which takes over what is in it. */
+/* A list of one more, which takes over what is in it. The pointer of an empty one is not from malloc. */
 static void *longer(void *list, size_t len, size_t size) {
-    void *more = realloc(list, (len + 1) * size);
+    void *more = realloc(len > 0 ? list : NULL, (len + 1) * size);
     if (more == NULL) abort();
     return more;
 }
