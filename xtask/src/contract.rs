@@ -22,7 +22,10 @@ pub fn store() -> Result<(), Failure> {
     gathered.and_then(|()| fs::write(root().join(FIXTURES).join("contract.wit"), contract()?)).map_err(lost)?;
     let archive = format!("{FIXTURES}/components.tar.zst");
     // A program of its own, as this one has no dependencies.
-    cargo(&["run", "--quiet", "--profile", "release", "-p", "weir-contract-archive", "--", CONTRACT.dist, &archive], &[])?;
+    cargo(
+        &["run", "--quiet", "--profile", "release", "-p", "weir-contract-archive", "--", CONTRACT.dist, &archive],
+        &[],
+    )?;
     let bytes = fs::metadata(root().join(&archive)).map_err(lost)?.len();
     eprintln!("stored in {FIXTURES} ({} KB); say in CHANGELOG.md what moved", bytes / 1024);
     Ok(())
