@@ -1,5 +1,6 @@
-//! Builds the example plugins that are not written in Rust. Their tools are installed below `target/examples` and nowhere
-//! else; what the tools do is told in each language's README. A plugin whose inputs did not change is not built again.
+//! Builds the plugins that are not written in Rust: the examples, and those that try every kind of the contract. Their tools are
+//! installed below `target/examples` and nowhere else; what the tools do is told in each language's README. A plugin whose inputs
+//! did not change is not built again.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -9,17 +10,26 @@ use std::{fs, io};
 use crate::run::{Failure, cargo_command, root};
 use crate::tools::{Tools, failed, files, is_marked, make_folder, mark, write_files};
 
-const FOLDER: &str = "plugins/examples";
 /// The crate of the same release as the SDK's wit-bindgen; the C compiler is pinned in `c/requirements.txt`.
 const WIT_BINDGEN: &str = "0.61.0";
 /// Other recipes make other plugins.
 const RECIPES: [&str; 2] = [include_str!("examples.rs"), include_str!("tools.rs")];
 
+/// Plugins that are written in every language. Each of `folders` has a folder a language; what lies beside a plugin's own source
+/// is for all of them.
+pub struct Family {
+    folders: &'static [&'static str],
+    pub dist: &'static str,
+    /// TypeScript's project file.
+    project: &'static str,
+    plugins: &'static [Example],
+}
+
 struct Language {
     folder: &'static str,
     prefix: &'static str,
     install: fn(&Tools) -> Result<(), Failure>,
-    compile: fn(&Language, &Example) -> Result<(), Failure>,
+    compile: fn(&Language, &Family, &Example) -> Result<(), Failure>,
 }
 
 /// `name` is the source's stem as well; the compilers leave `build/<prefix>-<name>.wasm`.
@@ -34,57 +44,77 @@ const LANGUAGES: [Language; 3] = [
     Language { folder: "c", prefix: "c", install: install_c, compile: compile_c },
 ];
 
-const EXAMPLES: [Example; 2] = [
-    Example { name: "validator", world: "validator" },
-    Example { name: "projection", world: "projection-with-queries" },
-];
+pub const EXAMPLES: Family = Family {
+    folders: &["plugins/examples"],
+    dist: "plugins/examples/dist",
+    project: "tsconfig.json",
+    plugins: &[
+        Example { name: "validator", world: "validator" },
+        Example { name: "projection", world: "projection-with-queries" },
+    ],
+};
 
-/// Builds what changed and puts it into `plugins/examples/dist`.
-pub fn build() -> Result<(), Failure> {
-    LANGUAGES.iter().try_for_each(Language::build)
+/// The kinds that the examples are not of. They use the examples' libraries.
+pub const CONTRACT: Family = Family {
+    folders: &["plugins/examples", "tests/contract"],
+    dist: "tests/contract/dist",
+    project: "contract.json",
+    plugins: &[
+        Example { name: "guard", world: "validator-with-guards" },
+        Example { name: "upcaster", world: "upcaster" },
+        Example { name: "decider", world: "decider" },
+        Example { name: "manager", world: "process-manager" },
+        Example { name: "sink", world: "sink" },
+    ],
+};
+
+/// Builds what changed and puts it into the family's `dist`.
+pub fn build(family: &Family) -> Result<(), Failure> {
+    LANGUAGES.iter().try_for_each(|language| language.build(family))
 }
 
 impl Language {
-    fn build(&self) -> Result<(), Failure> {
-        let sources = Sources::read(self)?;
-        let stale: Vec<_> = EXAMPLES.iter().filter(|example| !self.is_fresh(example, &sources)).collect();
+    fn build(&self, family: &Family) -> Result<(), Failure> {
+        let sources = Sources::read(self, family)?;
+        let stale: Vec<_> = family.plugins.iter().filter(|example| !self.is_fresh(family, example, &sources)).collect();
         if !stale.is_empty() {
             sources.copy_to(&self.work())?;
             (self.install)(&self.tools())?;
         }
         for example in stale {
-            (self.compile)(self, example)?;
-            self.place(example).map_err(|error| failed(&self.placed(example), &error))?;
-            mark(&self.tools().stamp(example.name), &sources.fingerprint(example))?;
+            (self.compile)(self, family, example)?;
+            self.place(family, example).map_err(|error| failed(&self.placed(family, example), &error))?;
+            mark(&self.tools().stamp(example.name), &sources.fingerprint(family, example))?;
         }
-        EXAMPLES.iter().for_each(|example| self.show(example));
+        family.plugins.iter().for_each(|example| self.show(family, example));
         Ok(())
     }
 
-    fn is_fresh(&self, example: &Example, sources: &Sources) -> bool {
-        self.placed(example).is_file() && is_marked(&self.tools().stamp(example.name), &sources.fingerprint(example))
+    fn is_fresh(&self, family: &Family, example: &Example, sources: &Sources) -> bool {
+        let stamp = self.tools().stamp(example.name);
+        self.placed(family, example).is_file() && is_marked(&stamp, &sources.fingerprint(family, example))
     }
 
     /// Written beside and renamed, because a server or a test may be reading the folder.
-    fn place(&self, example: &Example) -> io::Result<()> {
-        let placed = self.placed(example);
+    fn place(&self, family: &Family, example: &Example) -> io::Result<()> {
+        let placed = self.placed(family, example);
         let beside = placed.with_extension("wasm.part");
-        fs::create_dir_all(root().join(FOLDER).join("dist"))?;
+        fs::create_dir_all(root().join(family.dist))?;
         fs::copy(self.work().join(self.built(example)), &beside)?;
         fs::rename(&beside, &placed)
     }
 
-    fn show(&self, example: &Example) {
-        let bytes = fs::metadata(self.placed(example)).map_or(0, |file| file.len());
-        eprintln!("  {FOLDER}/dist/{}-{}.wasm {} KB", self.prefix, example.name, bytes / 1024);
+    fn show(&self, family: &Family, example: &Example) {
+        let bytes = fs::metadata(self.placed(family, example)).map_or(0, |file| file.len());
+        eprintln!("  {}/{}-{}.wasm {} KB", family.dist, self.prefix, example.name, bytes / 1024);
     }
 
     fn built(&self, example: &Example) -> String {
         format!("build/{}-{}.wasm", self.prefix, example.name)
     }
 
-    fn placed(&self, example: &Example) -> PathBuf {
-        root().join(FOLDER).join("dist").join(format!("{}-{}.wasm", self.prefix, example.name))
+    fn placed(&self, family: &Family, example: &Example) -> PathBuf {
+        root().join(family.dist).join(format!("{}-{}.wasm", self.prefix, example.name))
     }
 
     /// Where it is built: a copy of the sources, with the tools beside them.
@@ -99,18 +129,22 @@ impl Language {
 
 // TypeScript: the compiler and componentize-qjs, from npm.
 
-fn compile_typescript(language: &Language, example: &Example) -> Result<(), Failure> {
-    for script in ["compile", example.name] {
-        let mut npm = Command::new("npm");
-        npm.args(["run", "--silent", script]).env("WEIR_WIT", "../wit");
-        language.tools().run(npm, &format!("npm run {script}"))?;
-    }
-    Ok(())
+fn compile_typescript(language: &Language, family: &Family, example: &Example) -> Result<(), Failure> {
+    let tools = language.tools();
+    let bin = language.work().join("node_modules/.bin");
+    let mut compiler = Command::new(bin.join("tsc"));
+    compiler.args(["--project", family.project]);
+    tools.run(compiler, &format!("tsc --project {}", family.project))?;
+
+    let mut componentize = Command::new(bin.join("componentize-qjs"));
+    componentize.args(["--sync", "--wit", "../wit", "--world", example.world, "--module-root", "build"]);
+    componentize.args(["--js", &format!("build/{}.js", example.name), "--output", &language.built(example)]);
+    tools.run(componentize, &format!("componentize-qjs --world {} {}.js", example.world, example.name))
 }
 
 // Python: componentize-py, from PyPI.
 
-fn compile_python(language: &Language, example: &Example) -> Result<(), Failure> {
+fn compile_python(language: &Language, _: &Family, example: &Example) -> Result<(), Failure> {
     make_folder(&language.work().join("build"))?;
     let mut componentize = language.tools().python();
     componentize.args(["lib/bin/componentize-py", "--quiet", "--wit-path", "../wit", "--world", example.world]);
@@ -133,7 +167,7 @@ fn install_c(tools: &Tools) -> Result<(), Failure> {
     })
 }
 
-fn compile_c(language: &Language, example: &Example) -> Result<(), Failure> {
+fn compile_c(language: &Language, _: &Family, example: &Example) -> Result<(), Failure> {
     let name = example.name;
     let bindings = format!("build/{name}");
     let mut bindgen = Command::new(language.work().join("tools/bin/wit-bindgen"));
@@ -157,18 +191,20 @@ struct Sources {
 }
 
 impl Sources {
-    fn read(language: &Language) -> Result<Self, Failure> {
-        let own = root().join(FOLDER).join(language.folder);
-        Ok(Self { own: files(&own)?, wit: files(&root().join("wit"))? })
+    fn read(language: &Language, family: &Family) -> Result<Self, Failure> {
+        let own = family.folders.iter().map(|folder| files(&root().join(folder).join(language.folder)));
+        let own = own.collect::<Result<Vec<_>, _>>()?.concat();
+        Ok(Self { own, wit: files(&root().join("wit"))? })
     }
 
-    /// Everything that this example is made from, which is not the other one's source.
-    fn fingerprint(&self, example: &Example) -> String {
+    /// Everything that this one is made from, which is not the source of another.
+    fn fingerprint(&self, family: &Family, example: &Example) -> String {
         let is_of = |name: &str, example: &Example| name.split('.').next() == Some(example.name);
-        let of_another = |name: &str| EXAMPLES.iter().any(|other| other.name != example.name && is_of(name, other));
+        let others = || [EXAMPLES.plugins, CONTRACT.plugins].into_iter().flatten();
+        let of_another = |name: &str| others().any(|other| other.name != example.name && is_of(name, other));
         let own: Vec<_> = self.own.iter().filter(|(name, _)| !of_another(name)).collect();
         let mut hasher = DefaultHasher::new();
-        (RECIPES, own, &self.wit).hash(&mut hasher);
+        (RECIPES, family.project, own, &self.wit).hash(&mut hasher);
         format!("{:016x}", hasher.finish())
     }
 

@@ -2,7 +2,7 @@
 // an absent option is null, u64 is a number, and a function with a result returns the value or throws the error.
 // Kept by hand, because the generators of types that exist follow another runtime's conventions (bigint and undefined).
 
-declare module "weir:plugin/types@0.1.0" {
+declare module "weir:plugin/types@1.0.0" {
   /** JSON travels as text, anything else as bytes. */
   export type Payload = { tag: "json"; val: string } | { tag: "bytes"; val: Uint8Array };
   export type Metadata = [key: string, value: string][];
@@ -37,6 +37,20 @@ declare module "weir:plugin/types@0.1.0" {
     metadata: Metadata;
   }
 
+  /** A wish that something happens to one stream. */
+  export interface Command {
+    id: string;
+    name: string;
+    topic: string;
+    stream: string;
+    payload: Payload;
+    /** who wishes it */
+    actor: string | null;
+    metadata: Metadata;
+    /** Unix milliseconds; in a command that a plugin sends, the host sets it */
+    timeMs: number;
+  }
+
   /** Why something was refused. */
   export interface Problem {
     /** stable, machine readable */
@@ -47,7 +61,7 @@ declare module "weir:plugin/types@0.1.0" {
   }
 }
 
-declare module "weir:plugin/lifecycle@0.1.0" {
+declare module "weir:plugin/lifecycle@1.0.0" {
   export type Wish =
     | { tag: "http"; val: { host: string; methods: string[] } }
     | { tag: "secret"; val: string }
@@ -59,7 +73,7 @@ declare module "weir:plugin/lifecycle@0.1.0" {
     description: string;
     /** Globs over topics and event types; an empty list means all. */
     interests: { topics: string[]; eventTypes: string[] }[];
-    /** projections and process managers: a new number means: rebuild beside the old one, then switch */
+    /** projections, process managers and deciders: a new number makes what was built before worthless */
     stateVersion: number;
     /** JSON Schema of the operator's `config` */
     configSchema: string | null;
@@ -74,8 +88,8 @@ declare module "weir:plugin/lifecycle@0.1.0" {
   }
 }
 
-declare module "weir:plugin/validating@0.1.0" {
-  import type { NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/validating@1.0.0" {
+  import type { NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
 
   export interface Topic {
     name: string;
@@ -95,8 +109,44 @@ declare module "weir:plugin/validating@0.1.0" {
   }
 }
 
-declare module "weir:plugin/projecting@0.1.0" {
-  import type { Event } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/guarding@1.0.0" {
+  import type { Command, Payload } from "weir:plugin/types@1.0.0";
+
+  export interface Guarding {
+    /** Refuse a command for this state of its stream by throwing `Problem[]`; no state is an initial one. */
+    guard(state: Payload | null, command: Command): void;
+  }
+}
+
+declare module "weir:plugin/upcasting@1.0.0" {
+  import type { Event } from "weir:plugin/types@1.0.0";
+
+  export interface Upcasting {
+    /** Same events, in the same order, with payloads (and event types) of the newest schema. Throws a `Problem`. */
+    upcast(batch: Event[]): Event[];
+  }
+}
+
+declare module "weir:plugin/deciding@1.0.0" {
+  import type { Command, Event, NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
+
+  export type Rejection =
+    | { tag: "invalid"; val: Problem[] }
+    | { tag: "conflict"; val: Problem }
+    | { tag: "unknown-command" }
+    /** The decider could not decide, and the command is not to blame. */
+    | { tag: "failed"; val: Problem };
+
+  export interface Deciding {
+    /** The state after these events. Throws a `Problem`. */
+    evolve(state: Payload | null, events: Event[]): Payload | null;
+    /** What happens when this command meets this state. Throws a `Rejection`. */
+    decide(state: Payload | null, command: Command): NewEvent[];
+  }
+}
+
+declare module "weir:plugin/projecting@1.0.0" {
+  import type { Event } from "weir:plugin/types@1.0.0";
 
   export interface Projecting {
     /** Throws a `Problem`. */
@@ -104,15 +154,107 @@ declare module "weir:plugin/projecting@0.1.0" {
   }
 }
 
-declare module "weir:plugin/querying@0.1.0" {
+declare module "weir:plugin/querying@1.0.0" {
   export interface Querying {
     /** The answer as JSON text. Throws a `Problem`. The view is read-only here. */
     query(name: string, paramsJson: string): string;
   }
 }
 
-declare module "weir:plugin/view@0.1.0" {
-  import type { Payload } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/processing@1.0.0" {
+  import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@1.0.0";
+
+  export interface Timer {
+    key: string;
+    atMs: number;
+    payload: Payload;
+  }
+
+  export type Action =
+    | { tag: "append"; val: NewEvent }
+    | { tag: "execute"; val: Command }
+    | { tag: "set-timer"; val: Timer }
+    | { tag: "cancel-timer"; val: string };
+
+  /** Each throws a `Problem`. */
+  export interface Processing {
+    react(batch: Event[]): Action[];
+    onTimer(due: Timer[]): Action[];
+    /** The answer to `execute` when it is no. */
+    onRefused(command: Command, code: string, message: string): Action[];
+  }
+}
+
+declare module "weir:plugin/sinking@1.0.0" {
+  import type { Event, Problem } from "weir:plugin/types@1.0.0";
+
+  /** Whom to deliver to: a consumer's id and its configuration as JSON. */
+  export interface Target {
+    id: string;
+    configJson: string;
+  }
+
+  export type Rest =
+    | { tag: "done" }
+    | { tag: "retry"; val: { afterMs: number | null; reason: string } }
+    | { tag: "poison"; val: Problem }
+    | { tag: "gone"; val: Problem };
+
+  /** `accepted`: how many events, from the first, were delivered; `rest`: what to do with the one after them. */
+  export interface Receipt {
+    accepted: number;
+    rest: Rest;
+  }
+
+  export interface Sinking {
+    /** Refuse a consumer's configuration by throwing a `Problem`. */
+    check(target: Target): void;
+    deliver(target: Target, batch: Event[]): Receipt;
+  }
+}
+
+declare module "weir:plugin/http@1.0.0" {
+  export interface Request {
+    method: string;
+    url: string;
+    /** A value may hold `{{secret:NAME}}`: the host puts the secret in. */
+    headers: [name: string, value: string][];
+    body: Uint8Array | null;
+    timeoutMs: number | null;
+  }
+
+  export interface Response {
+    status: number;
+    headers: [name: string, value: string][];
+    body: Uint8Array;
+  }
+
+  export type HttpError =
+    | { tag: "denied"; val: string }
+    | { tag: "timeout" }
+    | { tag: "connect"; val: string }
+    | { tag: "too-large"; val: number }
+    | { tag: "protocol"; val: string };
+
+  const http: {
+    /** Throws an `Error` whose `payload` is an `HttpError` when there is no answer. */
+    send(request: Request): Response;
+    /** The host runs these side by side. Nothing is thrown: each answer says how it went. */
+    sendAll(requests: Request[]): ({ tag: "ok"; val: Response } | { tag: "err"; val: HttpError })[];
+  };
+  export default http;
+}
+
+declare module "weir:plugin/clock@1.0.0" {
+  const clock: {
+    /** Unix milliseconds. */
+    nowMs(): number;
+  };
+  export default clock;
+}
+
+declare module "weir:plugin/view@1.0.0" {
+  import type { Payload } from "weir:plugin/types@1.0.0";
 
   /** A key-value view, private to this plugin. What `apply` wrote commits together with the checkpoint, or not at all. */
   const view: {
@@ -127,7 +269,7 @@ declare module "weir:plugin/view@0.1.0" {
   export default view;
 }
 
-declare module "weir:plugin/log@0.1.0" {
+declare module "weir:plugin/log@1.0.0" {
   const log: {
     write(level: "trace" | "debug" | "info" | "warn" | "error", message: string, fields: [string, string][]): void;
     /** A counter or gauge of the plugin's own, shown in /metrics with the plugin's name and version. */

@@ -126,9 +126,7 @@ fn project(name: &PluginName, kind: KindArg, lang: Language) -> Result<Vec<(Stri
     ];
     let own: &[(&str, &str)] = match lang {
         Language::Rust => &[("Cargo.toml", "Cargo.toml"), ("vendor-Cargo.toml", "vendor/weir-plugin-sdk/Cargo.toml")],
-        Language::TypeScript => {
-            &[("package.json", "package.json"), ("tsconfig.json", "tsconfig.json"), ("sink.d.ts", "sink.d.ts")]
-        }
+        Language::TypeScript => &[("package.json", "package.json"), ("tsconfig.json", "tsconfig.json")],
         Language::Python | Language::C => &[("build.py", "build.py"), ("requirements.txt", "requirements.txt")],
     };
     for (from, to) in own.iter().chain(&[("README.md", "README.md"), ("gitignore", ".gitignore")]) {
