@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::load::drive_all;
 use crate::measured::{Measured, median, settled};
 use crate::publisher::Publisher;
-use crate::weir::{Weir, found};
+use crate::weir::Weir;
 
 #[derive(Debug, clap::Args)]
 pub struct CommandsArgs {
@@ -129,7 +129,9 @@ pub async fn run(args: CommandsArgs) -> Result<(), Failure> {
     println!("{}", Machine::look(scratch.path()).line());
     let plugins = scratch.path().join("config/plugins");
     std::fs::create_dir_all(&plugins)?;
-    std::fs::copy(found(&args.decider)?, plugins.join("bank-account.wasm"))?;
+    std::fs::copy(&args.decider, plugins.join("bank-account.wasm")).map_err(|error| {
+        format!("no decider at {} ({error}); cargo xtask plugins builds it", args.decider.display())
+    })?;
     let mut weir = Weir::start(&args.weir, scratch.path()).await?;
     let (server, _) = weir.parts();
     open_all(server.address, args.accounts).await?;

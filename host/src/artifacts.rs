@@ -271,7 +271,17 @@ mod tests {
         let place = |path: &str| parse(path, "https://host/x", DIGEST).ok().map(|found| found[0].place.clone());
         assert_eq!(place("plugins/rules.wasm"), Some(PathBuf::from("p/rules.wasm")));
         assert_eq!(place("topics/orders.json"), Some(PathBuf::from("c/topics/orders.json")));
-        for bad in ["", "rules.wasm", "plugins", "plugins/", "/plugins/x", "plugins/../x", "../x", "secrets/x", "./plugins/../x"] {
+        for bad in [
+            "",
+            "rules.wasm",
+            "plugins",
+            "plugins/",
+            "/plugins/x",
+            "plugins/../x",
+            "../x",
+            "secrets/x",
+            "./plugins/../x",
+        ] {
             let why = parse(bad, "https://host/x", DIGEST).expect_err(bad);
             assert!(why.contains("must be a file under plugins/ or topics/"), "{why}");
         }

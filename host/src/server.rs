@@ -314,14 +314,22 @@ pub async fn run(config: Config) -> Result<Ended, ServerError> {
 
 /// Starts a server; waits for room on the disk if it can't be started for want of it.
 async fn start_with_room(config: Config) -> Result<Server, ServerError> {
+    let mut lacked = false;
     loop {
         let error = match Server::start(config.clone()).await {
             Err(error @ (ServerError::Storage(_) | ServerError::Engine(_) | ServerError::Consumers(_))) => error,
             done => return done,
         };
-        let Some(detail) = storage::redb::lacks_room(&config.data_dir) else { return Err(error) };
-        tracing::warn!(%error, %detail, "not started; waiting for room on the disk");
-        sleep(Duration::from_millis(limits::ROOM_LOOK_MS)).await;
+        match storage::redb::lacks_room(&config.data_dir) {
+            Some(detail) => {
+                lacked = true;
+                tracing::warn!(%error, %detail, "not started; waiting for room on the disk");
+                sleep(Duration::from_millis(limits::ROOM_LOOK_MS)).await;
+            }
+            // It may have come just after it was missing.
+            None if std::mem::take(&mut lacked) => {}
+            None => return Err(error),
+        }
     }
 }
 

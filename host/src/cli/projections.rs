@@ -112,7 +112,8 @@ fn show(projections: &[Projection]) -> String {
     let mut reasons = String::new();
     for Projection { name, kind, consistency, head, live, building, kept, failure } in projections {
         let of_live = |read: fn(&Generation) -> u64| live.as_ref().map_or_else(|| "-".to_owned(), |it| count(read(it)));
-        let building_at = building.as_ref().map(|it| format!("{} at {} of {}", it.number, count(it.position), count(*head)));
+        let building_at =
+            building.as_ref().map(|it| format!("{} at {} of {}", it.number, count(it.position), count(*head)));
         rows.push(vec![
             name.clone(),
             kind.clone(),
@@ -153,7 +154,11 @@ async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
             return done(&now);
         }
         let Some(at) = now.building.filter(|at| at.number == building.number) else {
-            return Err(format!("generation {} of {} was given up; see weir projections list", building.number, args.name).into());
+            return Err(format!(
+                "generation {} of {} was given up; see weir projections list",
+                building.number, args.name
+            )
+            .into());
         };
         if at.state == "paused" {
             let reason = at.reason.unwrap_or_default();
@@ -166,7 +171,12 @@ async fn rebuild(args: RebuildArgs) -> Result<(), Failure> {
 
 fn done(projection: &Projection) -> Result<(), Failure> {
     let position = projection.live.as_ref().map_or(0, |live| live.position);
-    println!("{} reads generation {}, up to position {}", projection.name, number(projection.live.as_ref()), count(position));
+    println!(
+        "{} reads generation {}, up to position {}",
+        projection.name,
+        number(projection.live.as_ref()),
+        count(position)
+    );
     Ok(())
 }
 

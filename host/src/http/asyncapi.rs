@@ -111,9 +111,7 @@ impl Document {
     fn add_commands(&mut self) {
         let id = "commands";
         let text = json!({ "type": "string" });
-        let message = |name: &str, summary: &str, payload: Value| {
-            json!({ "name": name, "summary": summary, "contentType": "application/json", "payload": payload })
-        };
+        let message = |name: &str, summary: &str, payload: Value| json!({ "name": name, "summary": summary, "contentType": "application/json", "payload": payload });
         let command = json!({
             "type": "object",
             "required": ["name", "type", "tenant", "targetName"],

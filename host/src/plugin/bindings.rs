@@ -7,19 +7,19 @@ wasmtime::component::bindgen!({
     inline: "
         package weir:host;
         world everything {
-            import weir:plugin/log@1.0.0;
-            import weir:plugin/http@1.0.0;
-            import weir:plugin/clock@1.0.0;
-            import weir:plugin/view@1.0.0;
-            export weir:plugin/lifecycle@1.0.0;
-            export weir:plugin/validating@1.0.0;
-            export weir:plugin/guarding@1.0.0;
-            export weir:plugin/upcasting@1.0.0;
-            export weir:plugin/deciding@1.0.0;
-            export weir:plugin/projecting@1.0.0;
-            export weir:plugin/querying@1.0.0;
-            export weir:plugin/processing@1.0.0;
-            export weir:plugin/sinking@1.0.0;
+            import weir:plugin/log@0.1.0;
+            import weir:plugin/http@0.1.0;
+            import weir:plugin/clock@0.1.0;
+            import weir:plugin/view@0.1.0;
+            export weir:plugin/lifecycle@0.1.0;
+            export weir:plugin/validating@0.1.0;
+            export weir:plugin/guarding@0.1.0;
+            export weir:plugin/upcasting@0.1.0;
+            export weir:plugin/deciding@0.1.0;
+            export weir:plugin/projecting@0.1.0;
+            export weir:plugin/querying@0.1.0;
+            export weir:plugin/processing@0.1.0;
+            export weir:plugin/sinking@0.1.0;
         }
     ",
     world: "weir:host/everything",

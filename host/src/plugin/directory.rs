@@ -53,7 +53,10 @@ pub(super) struct Files {
 
 impl Files {
     pub fn is_older_than(&self, age: Duration) -> bool {
-        [self.component, self.sidecar, self.signature, self.config].iter().flatten().all(|stamp| stamp.is_older_than(age))
+        [self.component, self.sidecar, self.signature, self.config]
+            .iter()
+            .flatten()
+            .all(|stamp| stamp.is_older_than(age))
     }
 }
 

@@ -9,7 +9,7 @@ use super::{Kind, LoadError};
 use crate::model::one_line;
 
 /// The version of the contract that this server speaks.
-const CONTRACT: &str = "1.0.0";
+const CONTRACT: &str = "0.1.0";
 /// Every kind with the interface that makes a component one.
 const KINDS: [(&str, Kind); 6] = [
     ("validating", Kind::Validator),
@@ -179,7 +179,7 @@ fn shown(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// `weir:plugin/log@1.0.0` → (`weir:plugin`, `log`, `1.0.0`).
+/// `weir:plugin/log@0.1.0` → (`weir:plugin`, `log`, `0.1.0`).
 fn split(name: &str) -> Option<(&str, &str, &str)> {
     let (package, rest) = name.split_once('/')?;
     let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));

@@ -1,10 +1,10 @@
 // Keeps, for every stream of payments, how many there were, the sum of their amounts and the last one's position.
 
-import type { Lifecycle } from "weir:plugin/lifecycle@1.0.0";
-import type { Projecting } from "weir:plugin/projecting@1.0.0";
-import type { Querying } from "weir:plugin/querying@1.0.0";
-import type { Payload } from "weir:plugin/types@1.0.0";
-import view from "weir:plugin/view@1.0.0";
+import type { Lifecycle } from "weir:plugin/lifecycle@0.1.0";
+import type { Projecting } from "weir:plugin/projecting@0.1.0";
+import type { Querying } from "weir:plugin/querying@0.1.0";
+import type { Payload } from "weir:plugin/types@0.1.0";
+import view from "weir:plugin/view@0.1.0";
 
 /** The sum is a bigint, as many amounts together may be more than a number holds exactly. */
 interface Totals {

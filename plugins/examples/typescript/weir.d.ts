@@ -2,7 +2,7 @@
 // an absent option is null, u64 is a number, and a function with a result returns the value or throws the error.
 // Kept by hand, because the generators of types that exist follow another runtime's conventions (bigint and undefined).
 
-declare module "weir:plugin/types@1.0.0" {
+declare module "weir:plugin/types@0.1.0" {
   /** JSON travels as text, anything else as bytes. */
   export type Payload = { tag: "json"; val: string } | { tag: "bytes"; val: Uint8Array };
   export type Metadata = [key: string, value: string][];
@@ -61,7 +61,7 @@ declare module "weir:plugin/types@1.0.0" {
   }
 }
 
-declare module "weir:plugin/lifecycle@1.0.0" {
+declare module "weir:plugin/lifecycle@0.1.0" {
   export type Wish =
     | { tag: "http"; val: { host: string; methods: string[] } }
     | { tag: "secret"; val: string }
@@ -88,8 +88,8 @@ declare module "weir:plugin/lifecycle@1.0.0" {
   }
 }
 
-declare module "weir:plugin/validating@1.0.0" {
-  import type { NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/validating@0.1.0" {
+  import type { NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
 
   export interface Topic {
     name: string;
@@ -109,8 +109,8 @@ declare module "weir:plugin/validating@1.0.0" {
   }
 }
 
-declare module "weir:plugin/guarding@1.0.0" {
-  import type { Command, Payload } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/guarding@0.1.0" {
+  import type { Command, Payload } from "weir:plugin/types@0.1.0";
 
   export interface Guarding {
     /** Refuse a command for this state of its stream by throwing `Problem[]`; no state is an initial one. */
@@ -118,8 +118,8 @@ declare module "weir:plugin/guarding@1.0.0" {
   }
 }
 
-declare module "weir:plugin/upcasting@1.0.0" {
-  import type { Event } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/upcasting@0.1.0" {
+  import type { Event } from "weir:plugin/types@0.1.0";
 
   export interface Upcasting {
     /** Same events, in the same order, with payloads (and event types) of the newest schema. Throws a `Problem`. */
@@ -127,8 +127,8 @@ declare module "weir:plugin/upcasting@1.0.0" {
   }
 }
 
-declare module "weir:plugin/deciding@1.0.0" {
-  import type { Command, Event, NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/deciding@0.1.0" {
+  import type { Command, Event, NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
 
   export type Rejection =
     | { tag: "invalid"; val: Problem[] }
@@ -145,8 +145,8 @@ declare module "weir:plugin/deciding@1.0.0" {
   }
 }
 
-declare module "weir:plugin/projecting@1.0.0" {
-  import type { Event } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/projecting@0.1.0" {
+  import type { Event } from "weir:plugin/types@0.1.0";
 
   export interface Projecting {
     /** Throws a `Problem`. */
@@ -154,15 +154,15 @@ declare module "weir:plugin/projecting@1.0.0" {
   }
 }
 
-declare module "weir:plugin/querying@1.0.0" {
+declare module "weir:plugin/querying@0.1.0" {
   export interface Querying {
     /** The answer as JSON text. Throws a `Problem`. The view is read-only here. */
     query(name: string, paramsJson: string): string;
   }
 }
 
-declare module "weir:plugin/processing@1.0.0" {
-  import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/processing@0.1.0" {
+  import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@0.1.0";
 
   export interface Timer {
     key: string;
@@ -185,8 +185,8 @@ declare module "weir:plugin/processing@1.0.0" {
   }
 }
 
-declare module "weir:plugin/sinking@1.0.0" {
-  import type { Event, Problem } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/sinking@0.1.0" {
+  import type { Event, Problem } from "weir:plugin/types@0.1.0";
 
   /** Whom to deliver to: a consumer's id and its configuration as JSON. */
   export interface Target {
@@ -213,7 +213,7 @@ declare module "weir:plugin/sinking@1.0.0" {
   }
 }
 
-declare module "weir:plugin/http@1.0.0" {
+declare module "weir:plugin/http@0.1.0" {
   export interface Request {
     method: string;
     url: string;
@@ -245,7 +245,7 @@ declare module "weir:plugin/http@1.0.0" {
   export default http;
 }
 
-declare module "weir:plugin/clock@1.0.0" {
+declare module "weir:plugin/clock@0.1.0" {
   const clock: {
     /** Unix milliseconds. */
     nowMs(): number;
@@ -253,8 +253,8 @@ declare module "weir:plugin/clock@1.0.0" {
   export default clock;
 }
 
-declare module "weir:plugin/view@1.0.0" {
-  import type { Payload } from "weir:plugin/types@1.0.0";
+declare module "weir:plugin/view@0.1.0" {
+  import type { Payload } from "weir:plugin/types@0.1.0";
 
   /** A key-value view, private to this plugin. What `apply` wrote commits together with the checkpoint, or not at all. */
   const view: {
@@ -269,7 +269,7 @@ declare module "weir:plugin/view@1.0.0" {
   export default view;
 }
 
-declare module "weir:plugin/log@1.0.0" {
+declare module "weir:plugin/log@0.1.0" {
   const log: {
     write(level: "trace" | "debug" | "info" | "warn" | "error", message: string, fields: [string, string][]): void;
     /** A counter or gauge of the plugin's own, shown in /metrics with the plugin's name and version. */

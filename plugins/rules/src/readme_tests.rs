@@ -28,7 +28,7 @@ fn its_orders_are_taken_and_refused_as_it_says() {
 
 #[test]
 fn its_commands_are_taken_and_refused_as_it_says() {
-    let pay_out = || command("pay-out", "accounts", "ann-1", r#"{"amount":1000000}"#);
+    let withdraw = || command("withdraw", "accounts", "ann-1", r#"{"amount":1000000}"#);
     let close = |actor: Option<&str>| Command {
         actor: actor.map(str::to_owned),
         ..command("close", "accounts", "ann-1", "{}")
@@ -36,11 +36,11 @@ fn its_commands_are_taken_and_refused_as_it_says() {
     let too_little = Problem::new("TOO_LITTLE", "There is not enough on the account").at("/amount");
     let not_allowed = || [Problem::new("NOT_ALLOWED", "Only the bank may do this")];
     example()
-        .guard(Some(r#"{"balance":1}"#), pay_out())
+        .guard(Some(r#"{"balance":1}"#), withdraw())
         .then_rejected([too_little])
-        .guard(Some(r#"{"balance":1000000}"#), pay_out())
+        .guard(Some(r#"{"balance":1000000}"#), withdraw())
         .then_accepted()
-        .guard(None, pay_out())
+        .guard(None, withdraw())
         .then_accepted()
         .guard(None, close(None))
         .then_rejected(not_allowed())

@@ -1,9 +1,9 @@
 // Asks for the payment of orders, and tells when one is late or refused. See ../README.md.
 
-import log from "weir:plugin/log@1.0.0";
-import type { Action, Processing } from "weir:plugin/processing@1.0.0";
-import type { Event, Payload } from "weir:plugin/types@1.0.0";
-import view from "weir:plugin/view@1.0.0";
+import log from "weir:plugin/log@0.1.0";
+import type { Action, Processing } from "weir:plugin/processing@0.1.0";
+import type { Event, Payload } from "weir:plugin/types@0.1.0";
+import view from "weir:plugin/view@0.1.0";
 
 import { integer, json, lifecycle as life, problem } from "./common.js";
 

@@ -171,7 +171,8 @@ async fn all_end_once(api: &Client, plan: TransfersPlan) -> BTreeMap<String, usi
         each_event(api, "transfers", |event| {
             let text = |name: &str| event[name].as_str().expect("text").to_owned();
             if ENDS.contains(&text("type").as_str()) {
-                let reason = event["payload"]["reason"].as_str().map_or_else(String::new, |reason| format!(" {reason}"));
+                let reason =
+                    event["payload"]["reason"].as_str().map_or_else(String::new, |reason| format!(" {reason}"));
                 ends.entry(text("stream")).or_default().push(text("type") + &reason);
             }
         })

@@ -82,7 +82,8 @@ pub async fn views(options: ServerOptions, plan: ViewsPlan) -> ViewsReport {
         publish(api, next, count).await;
         next += count;
     }
-    eventually("the view has all", 300, async || (shown(api).await["live"]["position"] == plan.events).then_some(())).await;
+    eventually("the view has all", 300, async || (shown(api).await["live"]["position"] == plan.events).then_some(()))
+        .await;
     let mut report = ViewsReport::default();
     rebuild(api, plan, &mut report).await;
     roll_back(api).await;
@@ -110,7 +111,10 @@ async fn rebuild(api: &Client, plan: ViewsPlan, report: &mut ViewsReport) {
     report.rebuild_seconds = begun.elapsed().as_secs_f64();
     report.rebuilt_per_second = position as f64 / report.rebuild_seconds;
     let after = api.get(&format!("/plugins/{NAME}")).await.json()["serving"].clone();
-    let grown = |path: &str| after.pointer(path).and_then(Value::as_f64).unwrap_or_default() - before.pointer(path).and_then(Value::as_f64).unwrap_or_default();
+    let grown = |path: &str| {
+        after.pointer(path).and_then(Value::as_f64).unwrap_or_default()
+            - before.pointer(path).and_then(Value::as_f64).unwrap_or_default()
+    };
     report.guest_us = grown("/stats/timeUs") / grown("/stats/events").max(1.0);
     report.total_us = 1e6 / report.rebuilt_per_second;
     tokio::time::sleep(Duration::from_millis(500)).await;

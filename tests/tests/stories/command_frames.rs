@@ -127,9 +127,7 @@ async fn documents_are_made_patched_and_deleted_by_commands() {
     let component = std::fs::read(root().join("plugins/dist/json-patch.wasm")).expect("cargo xtask plugins was run");
     put_in(&server, "json-patch", "", &component).await;
     api.post("/topics", json!({"name": "docs", "decider": "json-patch"})).await.ok(201);
-    let command = |kind: &str, id: Value, body: Value| {
-        json!({"name": "Change", "type": kind, "tenant": "a", "targetName": "docs", "targetId": id, "body": body})
-    };
+    let command = |kind: &str, id: Value, body: Value| json!({"name": "Change", "type": kind, "tenant": "a", "targetName": "docs", "targetId": id, "body": body});
     let made = api.post("/commands", command("create", Value::Null, json!({"n": 1}))).await.ok(200);
     assert_eq!((&made["name"], &made["version"]), (&json!("Change-Executed"), &json!(1)));
     let id = made["targetId"].clone();
@@ -164,8 +162,9 @@ async fn answers_go_to_the_sender_and_events_to_the_sockets_of_its_tenant() {
     say(&mut sent, &add("s", 5)).await;
     assert_eq!(event(&mut sent).await["id"], "t-4", "the first command says whose the socket is");
 
-    say(&mut sent, &with(add("s", 6), "tenant", "other")).await;
-    assert_eq!(answer(&mut sent).await["code"], "TENANT_MISMATCH");
+    let mut foreign = open(api, "/commands?tenant=acme").await;
+    say(&mut foreign, &with(add("s", 6), "tenant", "other")).await;
+    assert_eq!(answer(&mut foreign).await["code"], "TENANT_MISMATCH");
     let mut resumed = open(api, "/commands?tenant=acme&from=2").await;
     assert_eq!([event(&mut resumed).await["id"].clone(), event(&mut resumed).await["id"].clone()], ["t-3", "t-4"]);
 }
@@ -247,7 +246,10 @@ async fn a_client_that_does_not_read_holds_up_nobody() {
             say(&mut deaf, &loud).await;
         }
     };
-    assert!(tokio::time::timeout(std::time::Duration::from_secs(5), sent).await.is_err(), "it is not read from any more");
+    assert!(
+        tokio::time::timeout(std::time::Duration::from_secs(5), sent).await.is_err(),
+        "it is not read from any more"
+    );
     let done = api.post("/commands", add("s", 1)).await.ok(200);
     assert!(done["version"].as_u64().is_some_and(|version| version > 10), "{done}");
     drop(deaf);

@@ -82,9 +82,8 @@ async fn a_directory_holds_topics_rules_and_what_is_fetched_by_its_digest() {
     let shown = api.get("/topics/orders").await.ok(200);
     assert_eq!((&shown["schemas"], &shown["retention"]["maxEvents"]), (&json!([schema]), &json!(100)));
     api.post("/aggregates/counts/a/commands/add", json!({"by": 1})).await.ok(200);
-    let publish = async |payload: Value| {
-        api.post("/topics/orders/events", json!({"type": "made", "payload": payload})).await
-    };
+    let publish =
+        async |payload: Value| api.post("/topics/orders/events", json!({"type": "made", "payload": payload})).await;
     publish(json!({"n": 1})).await.ok(201);
     publish(json!({})).await.problem(400, "EVENT_PUBLISH_FAILED");
     let refused = publish(json!({"n": 10})).await;

@@ -1,4 +1,4 @@
-//! The same two plugins in Rust, TypeScript, Python and C: they give the same answers, byte for byte, every time.
+//! The same plugins in Rust, TypeScript, Python and C: they give the same answers, byte for byte, every time.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -180,5 +180,24 @@ async fn a_plugin_is_replaced_by_one_in_another_language() {
         let refused = publish(-1).await;
         assert_eq!((refused.status, &refused.json()["errors"][0]["code"]), (400, &json!("not-positive")), "{language}");
         assert_eq!(publish(1).await.status, 201, "{language}");
+    }
+}
+
+/// The kinds that the examples are not of, with one behaviour in each language (tests/contract), by one file of cases.
+#[tokio::test(flavor = "multi_thread")]
+async fn plugins_of_every_kind_and_language_do_what_their_cases_say() {
+    let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("contract");
+    let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract-cache");
+    for kind in ["upcaster", "decider", "manager", "sink", "guard"] {
+        for language in ["ts", "python", "c"] {
+            let component = contract.join(format!("dist/{language}-{kind}.wasm"));
+            assert!(component.is_file(), "no {language}-{kind}.wasm; run `cargo xtask examples`");
+            let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_weir-under-test"));
+            command.args(["plugin", "test", "--cache"]).arg(&cache).arg(&component);
+            let output = command.arg(contract.join(format!("{kind}.test.toml"))).output().await.expect("it runs");
+            let said = String::from_utf8_lossy(&output.stdout);
+            let errors = String::from_utf8_lossy(&output.stderr);
+            assert!(output.status.success() && said.contains("passed"), "{language} {kind}: {said}{errors}");
+        }
     }
 }

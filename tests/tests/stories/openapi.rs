@@ -141,7 +141,11 @@ async fn topics_and_consumers_are_valid_asyncapi_with_the_schemas_that_were_regi
         api.post("/topics", json!({"name": format!("a{n}"), "adapter": "memory"})).await.ok(201);
     }
     let first = asyncapi(api, "").await;
-    assert_eq!(first["channels"].as_object().expect("channels").len(), 101, "those and commands, and no consumer of another topic");
+    assert_eq!(
+        first["channels"].as_object().expect("channels").len(),
+        101,
+        "those and commands, and no consumer of another topic"
+    );
     assert!(first["info"]["description"].as_str().is_some_and(|text| text.contains("100 of 103 topics")));
     api.get("/asyncapi.json?topic=nowhere").await.problem(404, "TOPIC_NOT_FOUND");
     api.get("/asyncapi.json?topics=other").await.problem(400, "INVALID_QUERY");

@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 use weir_tests::scenarios::{ViewsPlan, odd, odd_version, views};
 use weir_tests::{Client, eventually};
 
-use crate::{options, server};
 use crate::upcasters::put;
+use crate::{options, server};
 
 /// Publishes `count` events of one stream; answers the last one's position.
 async fn publish(api: &Client, stream: &str, count: usize) -> u64 {

@@ -355,7 +355,7 @@ fn shown(path: Option<&Path>) -> String {
     path.map_or_else(|| "none: defaults, and no grants".to_owned(), |path| path.display().to_string())
 }
 
-/// `weir:plugin@1.0.0: log, types`: one line a package instead of one an interface.
+/// `weir:plugin@0.1.0: log, types`: one line a package instead of one an interface.
 fn by_package(imports: &[String]) -> Vec<String> {
     let mut packages: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
     for import in imports {
@@ -395,7 +395,7 @@ mod tests {
         let report = check_file(&guests::validator(&guests::Validator::default()), None).await.expect("taken");
         let text = report.text();
         for part in
-            ["validator", "mood 1.0.0", "weir:plugin@1.0.0: log", "all events of all topics", "64.0 MiB of memory"]
+            ["validator", "mood 1.0.0", "weir:plugin@0.1.0: log", "all events of all topics", "64.0 MiB of memory"]
         {
             assert!(text.contains(part), "'{part}' is missing in:\n{text}");
         }

@@ -68,7 +68,8 @@ impl Component {
             Some(path) => read_sidecar(path).map_err(refused)?,
             None => Sidecar::default(),
         };
-        let mut component = Self { name: name.as_str().to_owned(), path: path.to_owned(), bytes, sidecar, sidecar_path };
+        let mut component =
+            Self { name: name.as_str().to_owned(), path: path.to_owned(), bytes, sidecar, sidecar_path };
         component.read_config()?;
         Ok(component)
     }

@@ -105,7 +105,10 @@ impl Aggregate {
             let missing = tags.iter().filter(|tag| !event.tags.contains(tag)).cloned().collect::<Vec<_>>();
             event.tags.extend(missing);
             if event.tags.len() > EVENT_TAGS_MAX {
-                let fault = format!("its event has {} tags with those of the command; at most {EVENT_TAGS_MAX} go", event.tags.len());
+                let fault = format!(
+                    "its event has {} tags with those of the command; at most {EVENT_TAGS_MAX} go",
+                    event.tags.len()
+                );
                 return Err(PluginError { plugin: self.decider.id().clone(), fault: Fault::Answer(fault) }.into());
             }
         }

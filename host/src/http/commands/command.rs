@@ -340,9 +340,8 @@ mod tests {
     #[test]
     fn an_id_is_one_tenants_and_names_one_command() {
         let of = |tenant: &str, id: &str, rest: &str| {
-            let text = format!(
-                r#"{{"name":"n","type":"logic","tenant":"{tenant}","targetName":"t","id":"{id}"{rest}}}"#
-            );
+            let text =
+                format!(r#"{{"name":"n","type":"logic","tenant":"{tenant}","targetName":"t","id":"{id}"{rest}}}"#);
             Intent::parse(text.into()).expect("valid").key.expect("a key")
         };
         let first = of("a", "1", "");

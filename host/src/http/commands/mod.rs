@@ -12,9 +12,7 @@ use url::form_urlencoded;
 
 use super::App;
 use super::idempotency;
-use super::openapi::problems::{
-    Body as OfBody, Changing, Commanding, Envelope, Named, OfTenant, Refused, TopicInBody,
-};
+use super::openapi::problems::{Body as OfBody, Changing, Commanding, Envelope, Named, OfTenant, Refused, TopicInBody};
 use super::openapi::{COMMANDS, answers, params, schemas};
 use super::problem::Problem;
 use super::publish::Write;

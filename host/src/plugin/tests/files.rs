@@ -27,7 +27,7 @@ fn a_component_of_two_kinds_is_refused() {
 
 #[test]
 fn a_pure_kind_may_not_reach_out() {
-    let http = r#"(import "weir:plugin/http@1.0.0" "send"
+    let http = r#"(import "weir:plugin/http@0.1.0" "send"
         (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
     let functions = BOTH.lines().filter(|line| !line.contains("sinking")).collect::<Vec<_>>().join("\n");
     // Imports stand before everything else in a module.
@@ -50,13 +50,13 @@ fn another_version_of_the_contract_is_named() {
     let text = r#"(component (instance $i) (export "weir:plugin/validating@9.0.0" (instance $i)))"#;
     let error = shape(&wat::parse_str(text).expect("a component")).expect_err("another version");
     assert!(error.to_string().contains("weir:plugin/validating@9.0.0"), "{error}");
-    assert!(error.to_string().contains("weir:plugin@1.0.0"), "{error}");
+    assert!(error.to_string().contains("weir:plugin@0.1.0"), "{error}");
 }
 
 #[test]
 fn an_unknown_import_is_named() {
     let text = r#"(component (import "acme:db/sql@1.0.0" (instance)) (instance $i)
-        (export "weir:plugin/validating@1.0.0" (instance $i)) (export "weir:plugin/lifecycle@1.0.0" (instance $i)))"#;
+        (export "weir:plugin/validating@0.1.0" (instance $i)) (export "weir:plugin/lifecycle@0.1.0" (instance $i)))"#;
     let error = shape(&wat::parse_str(text).expect("a component")).expect_err("an unknown import");
     assert_eq!(error.to_string(), "imports acme:db/sql@1.0.0, which this server does not offer");
 }

@@ -5,7 +5,8 @@ use serde_json::{Map, Value, json};
 use super::{reference as of, schemas, whole};
 use crate::delivery;
 use crate::model::limits::{
-    COMMAND_ID_BYTES_MAX, CONSUMER_TOPICS_MAX, DELIVERY_EVENTS_MAX, RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX, TOPIC_SCHEMAS_MAX,
+    COMMAND_ID_BYTES_MAX, CONSUMER_TOPICS_MAX, DELIVERY_EVENTS_MAX, RETRY_ATTEMPTS_MAX, RETRY_DELAY_MS_MAX,
+    TOPIC_SCHEMAS_MAX,
 };
 
 /// An object that has all of these members and no others.
