@@ -30,12 +30,12 @@ pub fn answer(upgrade: WebSocketUpgrade, follow: Follow, open: OpenSocket) -> Re
     })
 }
 
-/// A socket whose client may say so much at once.
+/// A socket whose client may say so much at once, and be answered with it.
 pub fn bounded(upgrade: WebSocketUpgrade, message_bytes_max: usize) -> WebSocketUpgrade {
     upgrade
         .read_buffer_size(limits::SOCKET_BUFFER_BYTES)
         .write_buffer_size(limits::SOCKET_BUFFER_BYTES)
-        .max_write_buffer_size(limits::SOCKET_UNSENT_BYTES_MAX)
+        .max_write_buffer_size(limits::SOCKET_UNSENT_BYTES_MAX.max(2 * message_bytes_max))
         .max_message_size(message_bytes_max)
         .max_frame_size(message_bytes_max)
 }

@@ -2,6 +2,7 @@
 //! came, and answered in that order. A client that sends faster than they are done, or does not read, is not read from.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use axum::extract::ws::{Message as Frame, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
@@ -9,13 +10,14 @@ use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use super::command::{Intent, Tenant};
 use crate::http::App;
 use crate::http::follow::{Follow, Message};
 use crate::http::problem::Problem;
 use crate::http::socket::{Ended, OpenSocket, bounded, close, send, send_all};
-use crate::model::limits::{SOCKET_COMMANDS_BYTES_MAX, SOCKET_COMMANDS_MAX};
+use crate::model::limits::{SOCKET_COMMANDS_BYTES_MAX, SOCKET_COMMANDS_MAX, STOP_STALL_MS};
 
 /// Whose events a socket gets, and where they come from.
 type Followed = (Tenant, Follow);
@@ -229,7 +231,9 @@ async fn hear(
 async fn stop(socket: &mut WebSocket, desk: &mut Desk) {
     while desk.waiting > 0 {
         let Some(answer) = desk.answered().await else { break };
-        if send(socket, answer).await.is_err() {
+        // A client that takes nothing is not waited for.
+        let sent = timeout(Duration::from_millis(STOP_STALL_MS), send(socket, answer)).await;
+        if !matches!(sent, Ok(Ok(()))) {
             return;
         }
     }
