@@ -136,7 +136,7 @@ async fn execute(app: &App, asked: Asked) -> Answer {
 enum Next {
     Answer(String),
     Message(Message),
-    Follow(Follow),
+    Follow(Box<Follow>),
     Stops,
 }
 
@@ -151,7 +151,7 @@ async fn serve(mut socket: WebSocket, mut desk: Desk, mut follow: Option<Follow>
         let sent = match next {
             Err(ended) => Err(ended),
             Ok(Next::Follow(begun)) => {
-                follow = Some(begun);
+                follow = Some(*begun);
                 Ok(())
             }
             Ok(Next::Stops) => {
@@ -190,7 +190,7 @@ async fn next(socket: &mut WebSocket, desk: &mut Desk, follow: &mut Option<Follo
                 answer = desk.answered() => return answer.map(Next::Answer).ok_or(Ended),
                 frame = socket.recv(), if desk.has_room() => {
                     if let Some(begun) = hear(socket, desk, frame).await? {
-                        return Ok(Next::Follow(begun));
+                        return Ok(Next::Follow(Box::new(begun)));
                     }
                 }
                 found = &mut events, if is_followed => break found,
