@@ -69,8 +69,9 @@ pub struct Ended;
 
 async fn serve(mut socket: WebSocket, mut follow: Follow) {
     while let Ok(message) = next(&mut socket, &mut follow).await {
-        // A client that does not read must not hold up a server that stops.
+        // A client that does not read must not hold up a server that stops; one that does is closed in order.
         let sent = tokio::select! {
+            biased;
             sent = send_all(&mut socket, message) => sent,
             () = follow.stopped() => Err(Ended),
         };

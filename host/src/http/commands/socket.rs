@@ -158,12 +158,14 @@ async fn serve(mut socket: WebSocket, mut desk: Desk, mut follow: Option<Follow>
                 stop(&mut socket, &mut desk).await;
                 return;
             }
-            // A client that does not read must not hold up a server that stops.
+            // A client that does not read must not hold up a server that stops; one that does is closed in order.
             Ok(Next::Answer(text)) => tokio::select! {
+                biased;
                 sent = send(&mut socket, text) => sent,
                 () = &mut stopped => Err(Ended),
             },
             Ok(Next::Message(message)) => tokio::select! {
+                biased;
                 sent = send_all(&mut socket, message) => sent,
                 () = &mut stopped => Err(Ended),
             },
