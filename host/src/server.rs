@@ -89,8 +89,6 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
         let background = Background::start()?;
-        // Before anything is opened: who lacks a file starts nothing.
-        Artifacts::of(&config.config_dir, &config.plugins_dir)?.gather().await?;
         let (engine, http) = open(&config, address, &background.handle).await?;
         engine.plugins().start(engine.clone()).await;
         declare_topics(&engine, &config.config_dir.join("topics")).await?;
@@ -312,8 +310,10 @@ pub async fn run(config: Config) -> Result<Ended, ServerError> {
     }
 }
 
-/// Starts a server; waits for room on the disk if it can't be started for want of it.
+/// Starts a server, once all files of its deployment are there; waits for room on the disk if it can't be started for want of it.
 async fn start_with_room(config: Config) -> Result<Server, ServerError> {
+    // Before anything is opened: who lacks a file starts nothing.
+    Artifacts::of(&config.config_dir, &config.plugins_dir)?.gather().await?;
     let mut lacked = false;
     loop {
         let error = match Server::start(config.clone()).await {

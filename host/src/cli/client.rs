@@ -14,6 +14,33 @@ pub struct ServerArgs {
     url: Url,
 }
 
+/// What a list of the server's is printed as.
+#[derive(Debug, clap::Args)]
+pub struct ListArgs {
+    /// Print what the server answered
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+impl ListArgs {
+    /// Prints what stands at a path.
+    pub async fn print(
+        self,
+        path: Path<'_>,
+        show: impl FnOnce(&Value) -> Result<String, Failure>,
+    ) -> Result<(), Failure> {
+        let client = Client::new(self.server)?;
+        let answer = client.get(client.url(path)).await?;
+        match self.json {
+            true => println!("{answer}"),
+            false => print!("{}", show(&serde_json::from_str(&answer)?)?),
+        }
+        Ok(())
+    }
+}
+
 pub struct Client {
     base: Url,
     http: reqwest::Client,

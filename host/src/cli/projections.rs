@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::Failure;
-use super::client::{Client, ServerArgs};
+use super::client::{Client, ListArgs, ServerArgs};
 use super::events_bar::EventsBar;
 use super::plugin::{count, table};
 use crate::server::Progress;
@@ -18,15 +19,6 @@ pub enum ProjectionsCommand {
     Rebuild(RebuildArgs),
     /// Go back to the generation before
     Rollback(RollbackArgs),
-}
-
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Print what the server answered
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: ServerArgs,
 }
 
 #[derive(Debug, clap::Args)]
@@ -80,7 +72,10 @@ struct Generation {
 
 pub async fn run(command: ProjectionsCommand) -> Result<(), Failure> {
     match command {
-        ProjectionsCommand::List(args) => list(args).await,
+        ProjectionsCommand::List(args) => {
+            let show = |answer: &Value| Ok(show(&Answer::deserialize(answer)?.projections));
+            args.print(&["projections"], show).await
+        }
         ProjectionsCommand::Rebuild(args) => rebuild(args).await,
         ProjectionsCommand::Rollback(args) => {
             let client = Client::new(args.server)?;
@@ -90,16 +85,6 @@ pub async fn run(command: ProjectionsCommand) -> Result<(), Failure> {
             Ok(())
         }
     }
-}
-
-async fn list(args: ListArgs) -> Result<(), Failure> {
-    let client = Client::new(args.server)?;
-    let answer = client.get(client.url(&["projections"])).await?;
-    match args.json {
-        true => println!("{answer}"),
-        false => print!("{}", show(&serde_json::from_str::<Answer>(&answer)?.projections)),
-    }
-    Ok(())
 }
 
 /// A row a projection, and below the table why some of them do not run.

@@ -163,8 +163,9 @@ async fn answers_go_to_the_sender_and_events_to_the_sockets_of_its_tenant() {
     assert_eq!(event(&mut sent).await["id"], "t-4", "the first command says whose the socket is");
 
     let mut foreign = open(api, "/commands?tenant=acme").await;
-    say(&mut foreign, &with(add("s", 6), "tenant", "other")).await;
-    assert_eq!(answer(&mut foreign).await["code"], "TENANT_MISMATCH");
+    say(&mut foreign, &with(with(add("s", 6), "tenant", "other"), "id", "c-2")).await;
+    let refused = answer(&mut foreign).await;
+    assert_eq!((&refused["code"], &refused["id"]), (&json!("TENANT_MISMATCH"), &json!("c-2")));
     let mut resumed = open(api, "/commands?tenant=acme&from=2").await;
     assert_eq!([event(&mut resumed).await["id"].clone(), event(&mut resumed).await["id"].clone()], ["t-3", "t-4"]);
 }

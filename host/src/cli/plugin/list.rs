@@ -4,25 +4,10 @@ use serde_json::Value;
 
 use super::output::{Colour, count, paint, table};
 use crate::cli::Failure;
-use crate::cli::client::{Client, ServerArgs};
-
-#[derive(Debug, clap::Args)]
-pub struct ListArgs {
-    /// Print what the server answered
-    #[arg(long)]
-    json: bool,
-    #[command(flatten)]
-    server: ServerArgs,
-}
+use crate::cli::client::ListArgs;
 
 pub async fn run(args: ListArgs) -> Result<(), Failure> {
-    let client = Client::new(args.server)?;
-    let answer = client.get(client.url(&["plugins"])).await?;
-    match args.json {
-        true => println!("{answer}"),
-        false => print!("{}", show(&serde_json::from_str(&answer)?)),
-    }
-    Ok(())
+    args.print(&["plugins"], |answer| Ok(show(answer))).await
 }
 
 /// A row a plugin, and below the table why some of them do not serve.

@@ -30,7 +30,7 @@ pub enum PluginCommand {
     /// Fetch a component, compare its digest, try it, and put it into a plugin directory
     Install(install::InstallArgs),
     /// List the plugins of a server
-    List(list::ListArgs),
+    List(super::client::ListArgs),
     /// Show all that a server knows of one plugin
     Inspect(inspect::InspectArgs),
     /// Call a plugin no more, until it is resumed

@@ -224,12 +224,12 @@ pub fn quiet_up_to(position: Position) -> Vec<Note> {
 
 /// Up to which position nothing is asked for.
 pub fn quiet_until(shown: &Shown) -> Result<Position, StorageError> {
-    Ok(shown.note(QUIET)?.map_or(0, |position| read_number(&position)))
+    Draft::new(shown).quiet_until()
 }
 
 /// The number of the last thing that it was told.
 pub fn last_heard(shown: &Shown) -> Result<u64, StorageError> {
-    Ok(shown.note(LAST_HEARD)?.map_or(0, |number| read_number(&number)))
+    Draft::new(shown).last_heard()
 }
 
 /// What it was told with this number.

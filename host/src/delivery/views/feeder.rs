@@ -378,7 +378,8 @@ impl Feeder {
         }
     }
 
-    /// Commits what is gathered, view and notes and position at once. Events that meant nothing to it are passed in memory, until a durable commit.
+    /// Commits what is gathered: view, notes and position at once. Events that meant nothing to it are passed in memory, until
+    /// a durable commit.
     async fn commit(&self, desk: &mut Desk, durable: bool) {
         let Gathered { writes, notes, position, .. } = &mut desk.gathered;
         let unchanged = writes.is_empty() && notes.is_empty();

@@ -229,8 +229,13 @@ impl Keeper {
 
     /// Feeds one that is being built. A process manager's stays behind the one that is live.
     fn feed_beside(&self, made: Made, folder: Option<Folder>) -> Result<Fed, StorageError> {
-        let live = self.live.as_ref().filter(|_| made.manager).map(|fed| fed.generation.clone());
+        let live = self.live_beside(&made);
         self.feed(made, folder, live)
+    }
+
+    /// What one that is being built must not get ahead of.
+    fn live_beside(&self, made: &Made) -> Option<Arc<Generation>> {
+        self.live.as_ref().filter(|_| made.manager).map(|fed| fed.generation.clone())
     }
 
     /// Shows readers what there is now.
@@ -378,8 +383,8 @@ impl Keeper {
         if let Err(error) = stored {
             self.live = Some(before.go_on(&self.engine));
             if was_building {
-                let behind = self.live.as_ref().filter(|_| made.manager).map(|fed| fed.generation.clone());
-                self.building = Some(Fed::start(&self.engine, next.generation, next.folder, behind));
+                let live = self.live_beside(&made);
+                self.building = Some(Fed::start(&self.engine, next.generation, next.folder, live));
             }
             self.show();
             return Err(error);

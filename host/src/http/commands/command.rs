@@ -118,9 +118,9 @@ pub struct Intent {
     expected: Option<Expected>,
     /// What the decider is asked.
     command: String,
-    payload: Payload,
-    /// `body` and `context`, as they came.
-    said: (Option<Bytes>, Option<Bytes>),
+    /// As they came.
+    body: Option<Bytes>,
+    context: Option<Bytes>,
     metadata: Metadata,
     id: Option<String>,
     key: Option<IdempotencyKey>,
@@ -137,10 +137,7 @@ impl Intent {
         let frame = Body(bytes, axum::http::HeaderMap::new());
         let Object(command): Object<CommandBody<'_>> = frame.json(|detail| invalid(format!("{SHAPE}: {detail}")))?;
         let id = command.id.as_ref().map(|id| id.0.clone().into_owned());
-        Self::of(command, &frame.0).map_err(|problem| match &id {
-            Some(id) => problem.with("id", id.as_str().into()),
-            None => problem,
-        })
+        Self::of(command, &frame.0).map_err(|problem| named(problem, id.as_deref()))
     }
 
     fn of(command: CommandBody<'_>, bytes: &Bytes) -> Result<Self, Problem> {
@@ -151,7 +148,6 @@ impl Intent {
         if target.is_none() && matches!(kind, Kind::Patch | Kind::Delete) {
             return Err(invalid("a command of type patch or delete needs the targetId of what there is"));
         }
-        let payload = slice(body).unwrap_or(Bytes::from_static(b"{}"));
         let asked = match (kind, body.and_then(|body| body.get().as_bytes().first())) {
             (Kind::Create, _) => "create",
             (Kind::Patch, Some(b'[')) => "patch",
@@ -172,8 +168,8 @@ impl Intent {
             target,
             expected: version.map(Expected::Exactly),
             command: asked.to_owned(),
-            payload: Payload::Json(payload),
-            said: (slice(body), slice(context)),
+            body: slice(body),
+            context: slice(context),
             metadata: context.map(metadata).transpose()?.unwrap_or_default(),
             key: id.as_ref().map(|id| idempotency::of_command(tenant.as_str(), id, bytes)),
             name,
@@ -184,7 +180,12 @@ impl Intent {
 
     /// How much it holds, about.
     pub fn bytes(&self) -> usize {
-        self.payload.as_bytes().len() + self.said.1.as_ref().map_or(0, Bytes::len)
+        [&self.body, &self.context].into_iter().flatten().map(Bytes::len).sum()
+    }
+
+    /// Why it is not executed, with its id if the client gave it one.
+    pub fn refused(&self, problem: Problem) -> Problem {
+        named(problem, self.id.as_deref())
     }
 
     /// What the request says besides, where the context does not.
@@ -206,9 +207,10 @@ impl Intent {
 
     /// Its answer, and whether that was given before.
     pub async fn execute(self, app: &App) -> Result<(String, bool), Problem> {
-        let Self { name, kind, tenant, topic, target, expected, command, payload, said, metadata, id, key } = self;
-        let given = id.is_some();
-        let id = id.unwrap_or_else(|| command_id(key));
+        let Self { name, kind, tenant, topic, target, expected, command, body, context, metadata, id: given, key } =
+            self;
+        let id = given.clone().unwrap_or_else(|| command_id(key));
+        let payload = Payload::Json(body.clone().unwrap_or(Bytes::from_static(b"{}")));
         let stream = match target {
             Some(target) => target,
             None => StreamName::parse(&new_id(key))?,
@@ -216,12 +218,7 @@ impl Intent {
         let execution = Execution { expected: expected.into_iter().collect(), key, tags: vec![tenant.0.clone()] };
         let (topic_name, target_id) = (topic.clone(), stream.clone());
         let wish = Wish { topic, stream, name: command, payload, metadata, id: Some(id.clone()), execution };
-        let executed = wish.execute(app).await.map_err(|error| {
-            let problem = problem(kind, error);
-            if given { problem.with("id", id.as_str().into()) } else { problem }
-        })?;
-        let raw = |said: &Option<Bytes>| said.as_ref().and_then(|json| serde_json::from_slice(json).ok());
-        let (body, context): (Option<Box<RawValue>>, Option<Box<RawValue>>) = (raw(&said.0), raw(&said.1));
+        let executed = wish.execute(app).await.map_err(|error| named(problem(kind, error), given.as_deref()))?;
         let answer = ExecutedBody {
             name: format!("{name}-Executed"),
             kind,
@@ -231,8 +228,8 @@ impl Intent {
             id: &id,
             version: executed.version,
             events: executed.events.iter().map(|event| event.id().to_string()).collect(),
-            body: body.as_deref(),
-            context: context.as_deref(),
+            body: raw(body.as_ref()),
+            context: raw(context.as_ref()),
             replayed: executed.replayed,
         };
         let text = serde_json::to_string(&answer).map_err(|error| {
@@ -241,6 +238,15 @@ impl Intent {
         })?;
         Ok((text, executed.replayed))
     }
+}
+
+fn named(problem: Problem, id: Option<&str>) -> Problem {
+    id.into_iter().fold(problem, |problem, id| problem.with("id", id.into()))
+}
+
+/// What came as JSON, to be written as it came.
+fn raw(json: Option<&Bytes>) -> Option<&RawValue> {
+    json.and_then(|json| serde_json::from_slice(json).ok())
 }
 
 /// A version that is not there is a conflict here, for it stands in the command; and the topic is its fault too.
@@ -300,12 +306,12 @@ mod tests {
         .expect("valid");
         assert_eq!((intent.topic.as_str(), intent.target.as_ref().map(StreamName::as_str)), ("orders", Some("o:1")));
         assert_eq!((intent.expected, intent.tenant.0.as_str()), (Some(Expected::Exactly(3)), "tenant:a b"));
-        assert_eq!(intent.payload, Payload::Json("{ \"n\": 1.50 }".into()));
+        assert_eq!(intent.body.as_deref(), Some(&b"{ \"n\": 1.50 }"[..]));
         let entry = |key: &str, value: &str| (key.to_owned(), value.to_owned());
         assert_eq!(intent.metadata, [entry("n", "1"), entry("roles", "[\"x\"]"), entry("user", "Ann")]);
         assert_eq!((intent.id.as_deref(), intent.key.is_some()), (Some("c1"), true));
         let bare = parse(r#"{"name":"pay","type":"logic","tenant":"a","targetName":"orders"}"#).expect("valid");
-        assert_eq!((bare.payload, bare.key, bare.target), (Payload::Json("{}".into()), None, None));
+        assert_eq!((bare.body, bare.key, bare.target), (None, None, None));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Desk {
     async fn take(&mut self, text: Bytes) -> Result<Option<Follow>, Ended> {
         let asked = Intent::parse(text);
         let (asked, follow) = match (asked, &self.tenant) {
-            (Ok(intent), Some(tenant)) if intent.tenant != *tenant => (Err(another()), None),
+            (Ok(intent), Some(tenant)) if intent.tenant != *tenant => (Err(intent.refused(another())), None),
             (Ok(intent), None) => match intent.tenant.clone().follow(&self.app, None).await {
                 Ok((tenant, follow)) => {
                     self.tenant = Some(tenant);
