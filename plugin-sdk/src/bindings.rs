@@ -11,11 +11,11 @@ pub mod shared {
         inline: r#"
             package weir:sdk;
             world shared {
-                import weir:plugin/types@0.1.0;
-                import weir:plugin/log@0.1.0;
-                import weir:plugin/view@0.1.0;
-                import weir:plugin/http@0.1.0;
-                import weir:plugin/clock@0.1.0;
+                import weir:plugin/types@1.0.0;
+                import weir:plugin/log@1.0.0;
+                import weir:plugin/view@1.0.0;
+                import weir:plugin/http@1.0.0;
+                import weir:plugin/clock@1.0.0;
             }
         "#,
         path: "../wit",
@@ -27,7 +27,7 @@ pub mod shared {
 
 pub mod life {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world life { export weir:plugin/lifecycle@0.1.0; }",
+        inline: "package weir:sdk; world life { export weir:plugin/lifecycle@1.0.0; }",
         path: "../wit",
         generate_all,
         additional_derives: [PartialEq],
@@ -37,9 +37,9 @@ pub mod life {
 
 pub mod validator {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world validator { export weir:plugin/validating@0.1.0; }",
+        inline: "package weir:sdk; world validator { export weir:plugin/validating@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -47,9 +47,9 @@ pub mod validator {
 
 pub mod guards {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world guards { export weir:plugin/guarding@0.1.0; }",
+        inline: "package weir:sdk; world guards { export weir:plugin/guarding@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -57,9 +57,9 @@ pub mod guards {
 
 pub mod sink {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world sink { export weir:plugin/sinking@0.1.0; }",
+        inline: "package weir:sdk; world sink { export weir:plugin/sinking@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -67,9 +67,9 @@ pub mod sink {
 
 pub mod upcaster {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world upcaster { export weir:plugin/upcasting@0.1.0; }",
+        inline: "package weir:sdk; world upcaster { export weir:plugin/upcasting@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -77,9 +77,9 @@ pub mod upcaster {
 
 pub mod decider {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world decider { export weir:plugin/deciding@0.1.0; }",
+        inline: "package weir:sdk; world decider { export weir:plugin/deciding@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -87,9 +87,9 @@ pub mod decider {
 
 pub mod projection {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world projection { export weir:plugin/projecting@0.1.0; }",
+        inline: "package weir:sdk; world projection { export weir:plugin/projecting@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -97,9 +97,9 @@ pub mod projection {
 
 pub mod queries {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world queries { export weir:plugin/querying@0.1.0; }",
+        inline: "package weir:sdk; world queries { export weir:plugin/querying@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });
@@ -107,9 +107,9 @@ pub mod queries {
 
 pub mod process_manager {
     wit_bindgen::generate!({
-        inline: "package weir:sdk; world process-manager { export weir:plugin/processing@0.1.0; }",
+        inline: "package weir:sdk; world process-manager { export weir:plugin/processing@1.0.0; }",
         path: "../wit",
-        with: { "weir:plugin/types@0.1.0": crate::bindings::shared::weir::plugin::types },
+        with: { "weir:plugin/types@1.0.0": crate::bindings::shared::weir::plugin::types },
         additional_derives: [PartialEq],
         pub_export_macro: true,
     });

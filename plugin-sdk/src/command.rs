@@ -3,17 +3,17 @@
 use serde::Serialize;
 use serde::de::Deserialize;
 
-pub use crate::bindings::shared::weir::plugin::types::Command;
+pub use crate::bindings::shared::weir::plugin::types::{Command, NewCommand};
 use crate::{NewEvent, Payload, Problem};
 
-impl Command {
-    /// A command to a stream. A process manager makes its `id` of what it reacts to, so that the same reaction, done again,
-    /// is the same command; its time is the host's to set.
+impl NewCommand {
+    /// A command to a stream. Its `id` is the process manager's own word for it, and comes back with a refusal, and in the
+    /// metadata of the command's events.
     ///
     /// ```
-    /// use weir_plugin_sdk::Command;
-    /// let command = Command::new("orders-7/charge", "charge", "payments", "order-7", &20).unwrap();
-    /// assert_eq!(command.json::<u64>(), Ok(20));
+    /// use weir_plugin_sdk::NewCommand;
+    /// let command = NewCommand::new("orders-7/charge", "charge", "payments", "order-7", &20).unwrap().by("ann").tag("tenant:a");
+    /// assert_eq!((command.actor.as_deref(), command.tags.len()), (Some("ann"), 1));
     /// ```
     pub fn new<T: Serialize + ?Sized>(
         id: impl Into<String>,
@@ -29,11 +29,37 @@ impl Command {
             stream: stream.into(),
             payload: Payload::of(payload)?,
             actor: None,
+            tags: Vec::new(),
             metadata: Vec::new(),
-            time_ms: 0,
         })
     }
 
+    /// Says who wishes it.
+    pub fn by(mut self, actor: impl Into<String>) -> Self {
+        self.actor = Some(actor.into());
+        self
+    }
+
+    /// Adds a tag, for all events that come of it.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.tags.push(tag.into());
+        self
+    }
+
+    /// Adds a pair of metadata, for all events that come of it.
+    pub fn meta(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((key.into(), value.into()));
+        self
+    }
+
+    /// As a decider sees it, when the server took it at this time.
+    pub fn at(self, time_ms: u64) -> Command {
+        let Self { id, name, topic, stream, payload, actor, tags, metadata } = self;
+        Command { id, name, topic, stream, payload, actor, tags, metadata, time_ms }
+    }
+}
+
+impl Command {
     /// The JSON payload as a type of the plugin's own; see [`Payload::json`].
     ///
     /// ```

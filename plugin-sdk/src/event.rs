@@ -145,6 +145,16 @@ impl Problem {
         Self { code: code.into(), message: message.into(), pointer: None }
     }
 
+    /// The messages of several, on one line.
+    ///
+    /// ```
+    /// use weir_plugin_sdk::Problem;
+    /// assert_eq!(Problem::messages(&[Problem::new("a", "Too long"), Problem::new("b", "Too late")]), "Too long; Too late");
+    /// ```
+    pub fn messages(problems: &[Self]) -> String {
+        problems.iter().map(|problem| problem.message.as_str()).collect::<Vec<_>>().join("; ")
+    }
+
     /// Where in the payload: a JSON pointer; the empty one is the whole payload.
     ///
     /// ```

@@ -85,7 +85,7 @@ mod upcaster;
 mod validator;
 mod view;
 
-pub use command::Command;
+pub use command::{Command, NewCommand};
 pub use config::NoConfig;
 pub use decider::{Decider, Rejection};
 pub use event::{Event, Metadata, NewEvent, Payload, Problem};

@@ -1,53 +1,72 @@
-//! The parameters of a query: one JSON object, as the URL had them. They are read one by one into the plugin's own types.
+//! The parameters of a query, as the URL had them. They are read one by one into the plugin's own types.
 
 use serde::de::DeserializeOwned;
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::Problem;
 
 /// A query's parameters by name.
 ///
 /// A URL has only texts. So where a text does not fit the type that is asked for, what the text says is read as JSON:
-/// `?limit=10` is a 10 to a plugin that asks for a number, and `"10"` to one that asks for a text.
+/// `?limit=10` is a 10 to a plugin that asks for a number, and `"10"` to one that asks for a text. A parameter that comes
+/// several times is a list of them, and one that comes once is a list of one to a plugin that asks for a list.
 ///
 /// ```
-/// let params = weir_plugin_sdk::Params::parse(r#"{"limit":"10","name":"10"}"#).unwrap();
+/// let params = weir_plugin_sdk::Params::of(&[("limit", "10"), ("name", "10"), ("of", "a"), ("of", "b")]);
 /// assert_eq!(params.get::<u32>("limit"), Ok(Some(10)));
 /// assert_eq!(params.require::<String>("name"), Ok("10".to_owned()));
+/// assert_eq!(params.require::<Vec<String>>("of"), Ok(vec!["a".to_owned(), "b".to_owned()]));
+/// assert_eq!(params.require::<Vec<u32>>("limit"), Ok(vec![10]));
 /// ```
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct Params(Map<String, Value>);
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Params(Vec<(String, String)>);
+
+impl From<Vec<(String, String)>> for Params {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        Self(pairs)
+    }
+}
 
 impl Params {
-    /// Parameters from the text of a JSON object; an empty text has none.
+    /// Parameters by name and text.
     ///
     /// ```
     /// use weir_plugin_sdk::Params;
-    /// assert_eq!(Params::parse(""), Params::parse("{}"));
-    /// assert_eq!(Params::parse("[]").unwrap_err().code, "params-unexpected");
+    /// assert_eq!(Params::of(&[]), Params::default());
     /// ```
-    pub fn parse(json: &str) -> Result<Self, Problem> {
-        if json.trim().is_empty() {
-            return Ok(Self::default());
-        }
-        serde_json::from_str(json).map(Self).map_err(|error| Problem::new("params-unexpected", error.to_string()))
+    pub fn of(pairs: &[(&str, &str)]) -> Self {
+        Self(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
     }
 
     /// A parameter, if it was given.
     ///
     /// ```
-    /// let params = weir_plugin_sdk::Params::parse(r#"{"limit":"many"}"#).unwrap();
+    /// let params = weir_plugin_sdk::Params::of(&[("limit", "many"), ("sort", "a"), ("sort", "b")]);
     /// assert_eq!(params.get::<u32>("after"), Ok(None));
     /// assert_eq!(params.get::<u32>("limit").unwrap_err().code, "param-unexpected");
+    /// assert_eq!(params.get::<String>("sort").unwrap_err().code, "param-unexpected");
     /// ```
     pub fn get<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Problem> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        let read = match (T::deserialize(value), value) {
-            (Err(error), Value::String(text)) => serde_json::from_str(text).map_err(|_| error),
-            (read, _) => read,
+        let texts: Vec<&str> =
+            self.0.iter().filter(|(known, _)| known == name).map(|(_, text)| text.as_str()).collect();
+        let text = |text: &&str| Value::from(*text);
+        let read = |text: &&str| serde_json::from_str(text).unwrap_or_else(|_| Value::from(*text));
+        let (first, others) = match texts.as_slice() {
+            [] => return Ok(None),
+            [one] => {
+                let list = |one| Value::Array(vec![one]);
+                (T::deserialize(text(one)), vec![read(one), list(text(one)), list(read(one))])
+            }
+            several => {
+                let list = |of: fn(&&str) -> Value| Value::Array(several.iter().map(of).collect());
+                (T::deserialize(list(text)), vec![list(read)])
+            }
         };
-        read.map(Some)
-            .map_err(|error| Problem::new("param-unexpected", format!("The parameter '{name}' does not fit: {error}")))
+        let unexpected = |error| format!("The parameter '{name}' does not fit: {error}");
+        first
+            .or_else(|error| others.into_iter().find_map(|other| T::deserialize(other).ok()).ok_or(error))
+            .map(Some)
+            .map_err(|error| Problem::new("param-unexpected", unexpected(error)))
     }
 
     /// A parameter that must be given.
@@ -63,10 +82,10 @@ impl Params {
     /// All of them, as they came.
     ///
     /// ```
-    /// let params = weir_plugin_sdk::Params::parse(r#"{"a":"1"}"#).unwrap();
-    /// assert_eq!(params.all()["a"], "1");
+    /// let params = weir_plugin_sdk::Params::of(&[("a", "1")]);
+    /// assert_eq!(params.all().collect::<Vec<_>>(), [("a", "1")]);
     /// ```
-    pub fn all(&self) -> &Map<String, Value> {
-        &self.0
+    pub fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
     }
 }

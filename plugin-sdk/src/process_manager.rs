@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde::de::{Deserialize, DeserializeOwned};
 
 pub use crate::bindings::process_manager::exports::weir::plugin::processing::{Action, Timer};
-use crate::{Command, Event, Manifest, NewEvent, Payload, Problem, View};
+use crate::{Command, Event, Manifest, NewCommand, NewEvent, Payload, Problem, View};
 
 /// A plugin that reacts to events with actions. Export it with [`export_process_manager!`](crate::export_process_manager).
 ///
@@ -70,17 +70,11 @@ pub trait ProcessManager: Sized + 'static {
         all(due, |timer| self.on_timer(timer, view))
     }
 
-    /// What to do about a command of its own that was refused for good: the code of the first reason, and the words of
-    /// all. Nothing by default: whoever sends commands that
-    /// may be refused goes on here. A command that was done shows itself by its events, in [`react`](Self::react).
-    fn on_refused(
-        &mut self,
-        command: &Command,
-        code: &str,
-        message: &str,
-        view: &View,
-    ) -> Result<Vec<Action>, Problem> {
-        let _ = (command, code, message, view);
+    /// What to do about a command of its own that was refused for good, with one reason at least. Nothing by default:
+    /// whoever sends commands that may be refused goes on here. A command that was done shows itself by its events, in
+    /// [`react`](Self::react).
+    fn on_refused(&mut self, command: &Command, reasons: &[Problem], view: &View) -> Result<Vec<Action>, Problem> {
+        let _ = (command, reasons, view);
         Ok(Vec::new())
     }
 }
@@ -108,11 +102,11 @@ impl Action {
     /// Sends a command to a decider.
     ///
     /// ```
-    /// use weir_plugin_sdk::{Action, Command};
-    /// let command = Command::new("orders-1/charge", "charge", "payments", "order-1", &20).unwrap();
+    /// use weir_plugin_sdk::{Action, NewCommand};
+    /// let command = NewCommand::new("orders-1/charge", "charge", "payments", "order-1", &20).unwrap();
     /// assert!(matches!(Action::execute(command), Action::Execute(_)));
     /// ```
-    pub fn execute(command: Command) -> Self {
+    pub fn execute(command: NewCommand) -> Self {
         Self::Execute(command)
     }
 
@@ -180,8 +174,8 @@ pub(crate) mod glue {
             slot::with(|plugin: &mut T| plugin.on_timers(&due, &View::open()))
         }
 
-        fn on_refused(command: Command, code: String, message: String) -> Result<Vec<Action>, Problem> {
-            slot::with(|plugin: &mut T| plugin.on_refused(&command, &code, &message, &View::open()))
+        fn on_refused(command: Command, reasons: Vec<Problem>) -> Result<Vec<Action>, Problem> {
+            slot::with(|plugin: &mut T| plugin.on_refused(&command, &reasons, &View::open()))
         }
     }
 }

@@ -80,8 +80,8 @@ pub trait Projection: Sized + 'static {
 /// use weir_plugin_sdk::testing::{event, projection};
 /// projection::<Types>()
 ///     .given([event("orders", 7, "placed", "{}")])
-///     .query("last", r#"{"type":"placed"}"#).then_answer(7)
-///     .query("first", "{}").then_problem("unknown-query");
+///     .query("last", &[("type", "placed")]).then_answer(7)
+///     .query("first", &[]).then_problem("unknown-query");
 /// # }
 /// ```
 pub trait Queries: Projection {
@@ -162,8 +162,8 @@ pub(crate) mod glue {
     }
 
     impl<T: Queries> querying::Guest for Component<T> {
-        fn query(name: String, params_json: String) -> Result<String, Problem> {
-            let params = Params::parse(&params_json)?;
+        fn query(name: String, params: Vec<(String, String)>) -> Result<String, Problem> {
+            let params = Params::from(params);
             slot::with(|plugin: &mut T| plugin.query(&name, &params, &View::open())).map(|answer| answer.0)
         }
     }

@@ -39,7 +39,7 @@ pub trait Sink: Sized + 'static {
     fn init(config: Self::Config) -> Result<Self, String>;
 
     /// A consumer registers: refuse its configuration, or accept it. Accepts everything by default.
-    fn check(&mut self, target: &Target) -> Result<(), Problem> {
+    fn check(&mut self, target: &Target) -> Result<(), Vec<Problem>> {
         let _ = target;
         Ok(())
     }
@@ -138,7 +138,7 @@ pub(crate) mod glue {
     crate::slot::lifecycle!(Sink);
 
     impl<T: Sink> sinking::Guest for Component<T> {
-        fn check(target: Target) -> Result<(), Problem> {
+        fn check(target: Target) -> Result<(), Vec<Problem>> {
             slot::with(|plugin: &mut T| plugin.check(&target))
         }
 

@@ -29,7 +29,7 @@ fn interfaces(file: &str) -> (BTreeSet<String>, BTreeSet<String>) {
 }
 
 fn ours(names: &[&str]) -> BTreeSet<String> {
-    names.iter().map(|name| format!("weir:plugin/{name}@0.1.0")).collect()
+    names.iter().map(|name| format!("weir:plugin/{name}@1.0.0")).collect()
 }
 
 /// Every import is one of `may_import`, and the exports are these and `lifecycle`.

@@ -7,8 +7,8 @@ use weir_plugin_sdk::testing::{
     command, decider, event, new_event, process_manager, projection, stream_event, timer, upcaster, validator,
 };
 use weir_plugin_sdk::{
-    Action, Answer, Command, Decider, Event, Manifest, NewEvent, NoConfig, Params, Payload, Problem, ProcessManager,
-    Projection, Queries, Rejection, Timer, Upcaster, Validator, Verdict, View, info,
+    Action, Answer, Command, Decider, Event, Manifest, NewCommand, NewEvent, NoConfig, Params, Payload, Problem,
+    ProcessManager, Projection, Queries, Rejection, Timer, Upcaster, Validator, Verdict, View, info,
 };
 
 /// A plugin of every kind: it counts what it sees, and has a problem with the type `bad`.
@@ -97,7 +97,7 @@ impl ProcessManager for Counter {
     fn on_timer(&mut self, timer: &Timer, _: &View) -> Result<Vec<Action>, Problem> {
         Ok(vec![
             Action::append(NewEvent::new("late", "is-late", &timer.key)?),
-            Action::execute(Command::new("c1", "stop", "t", "s", &0)?),
+            Action::execute(NewCommand::new("c1", "stop", "t", "s", &0)?),
             Action::cancel_timer("other"),
         ])
     }
@@ -142,9 +142,9 @@ fn a_projection_builds_its_view_and_undoes_what_a_failed_batch_wrote() {
 #[test]
 fn a_query_reads_the_view_and_may_not_write() {
     let case = projection::<Counter>().given([event("t", 1, "good", "1")]);
-    let case = case.query("seen", r#"{"topic":"t"}"#).then_answer(1);
-    let case = case.query("seen", "").then_problem("param-missing").query("no", "{}").then_problem("unknown-query");
-    let text = complaint(|| _ = case.query("write", "{}"));
+    let case = case.query("seen", &[("topic", "t")]).then_answer(1);
+    let case = case.query("seen", &[]).then_problem("param-missing").query("no", &[]).then_problem("unknown-query");
+    let text = complaint(|| _ = case.query("write", &[]));
     assert!(text.contains("read-only"), "{text}");
 }
 
@@ -242,7 +242,7 @@ fn a_process_manager_asks_for_actions_and_undoes_what_a_failed_batch_wrote() {
         .timer(timer("t-1", 5, "1"))
         .then_actions([
             Action::append(new_event("late", "is-late", r#""t-1""#)),
-            Action::execute(Command::new("c1", "stop", "t", "s", &0).expect("a number")),
+            Action::execute(NewCommand::new("c1", "stop", "t", "s", &0).expect("a number")),
             Action::cancel_timer("other"),
         ])
         .given([event("t", 2, "bad", "1")])

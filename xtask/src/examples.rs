@@ -19,7 +19,7 @@ const RECIPES: [&str; 2] = [include_str!("examples.rs"), include_str!("tools.rs"
 /// is for all of them.
 pub struct Family {
     folders: &'static [&'static str],
-    dist: &'static str,
+    pub dist: &'static str,
     /// TypeScript's project file.
     project: &'static str,
     plugins: &'static [Example],

@@ -64,7 +64,10 @@ fn dispatch(command: &str, args: &[String]) -> Result<(), Failure> {
         "plugins" => plugins(),
         "examples" => examples::build(&examples::EXAMPLES).and_then(|()| examples::build(&examples::CONTRACT)),
         "clients" => clients::install(),
-        "contract" => plugins().and_then(|()| examples::build(&examples::EXAMPLES)).and_then(|()| contract::store()),
+        "contract" => plugins()
+            .and_then(|()| examples::build(&examples::EXAMPLES))
+            .and_then(|()| examples::build(&examples::CONTRACT))
+            .and_then(|()| contract::store()),
         "serve" => plugins().and_then(|()| serve(args)),
         "test" => plugins()
             .and_then(|()| examples::build(&examples::EXAMPLES))

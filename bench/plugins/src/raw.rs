@@ -12,35 +12,54 @@ use weir_bench::Failure;
 
 use crate::sample;
 
-/// The host's own world (host/src/plugin/bindings.rs), so that the generated types are the same.
+/// As in the host (host/src/plugin/bindings.rs), so that the generated types are the same.
 mod bindings {
+    pub mod values {
+        wasmtime::component::bindgen!({
+            path: "../../wit",
+            inline: "
+                package weir:bench;
+                interface passing {
+                    use weir:plugin/types@1.0.0.{command, event, new-command, new-event, problem};
+                    into-guests: func(events: list<event>, new: list<new-event>, command: command, problems: list<problem>);
+                    from-guests: func() -> tuple<list<event>, list<new-event>, new-command, list<problem>>;
+                }
+                world values { export passing; }
+            ",
+            world: "weir:bench/values",
+            ownership: Borrowing { duplicate_if_necessary: true },
+        });
+    }
+
     wasmtime::component::bindgen!({
         path: "../../wit",
         inline: "
             package weir:bench;
             world everything {
-                import weir:plugin/log@0.1.0;
-                import weir:plugin/http@0.1.0;
-                import weir:plugin/clock@0.1.0;
-                import weir:plugin/view@0.1.0;
-                export weir:plugin/lifecycle@0.1.0;
-                export weir:plugin/validating@0.1.0;
-                export weir:plugin/upcasting@0.1.0;
-                export weir:plugin/deciding@0.1.0;
-                export weir:plugin/projecting@0.1.0;
-                export weir:plugin/querying@0.1.0;
-                export weir:plugin/processing@0.1.0;
-                export weir:plugin/sinking@0.1.0;
+                import weir:plugin/log@1.0.0;
+                import weir:plugin/http@1.0.0;
+                import weir:plugin/clock@1.0.0;
+                import weir:plugin/view@1.0.0;
+                export weir:plugin/lifecycle@1.0.0;
+                export weir:plugin/validating@1.0.0;
+                export weir:plugin/upcasting@1.0.0;
+                export weir:plugin/deciding@1.0.0;
+                export weir:plugin/projecting@1.0.0;
+                export weir:plugin/querying@1.0.0;
+                export weir:plugin/processing@1.0.0;
+                export weir:plugin/sinking@1.0.0;
             }
         ",
         world: "weir:bench/everything",
+        with: { "weir:plugin/types": values::weir::plugin::types },
         exports: { default: async },
         ownership: Borrowing { duplicate_if_necessary: true },
     });
 }
 
 use bindings::exports::weir::plugin::{lifecycle, projecting, validating};
-use bindings::weir::plugin::{log, types, view};
+use bindings::values::weir::plugin::types;
+use bindings::weir::plugin::{log, view};
 
 /// As in the host (model/limits.rs).
 const FUEL_PER_CALL: u64 = 1_000_000_000;

@@ -41,14 +41,23 @@ pub enum ConsumerError {
     SinkMissing(PluginName),
     #[error("there is no sink '{0}'; see GET /plugins")]
     SinkUnknown(PluginName),
-    #[error("{}", .0.message)]
-    Refused(Refusal),
+    #[error("{}", refused(.0))]
+    Refused(Vec<Refusal>),
+    #[error("{0}")]
+    CallbackRefused(String),
     #[error("the sink's check was cut off, because the server stops: {0}; try again")]
     Interrupted(String),
     #[error(transparent)]
     Plugin(#[from] PluginError),
     #[error(transparent)]
     Engine(#[from] EngineError),
+}
+
+fn refused(refusals: &[Refusal]) -> String {
+    match refusals {
+        [] => "the sink refuses the configuration, and does not say why".to_owned(),
+        some => Refusal::messages(some),
+    }
 }
 
 /// A consumer with its runners and the switch that stops them.
@@ -122,9 +131,7 @@ impl Consumers {
         let check = self.background.spawn(async move { sink.check(&target).await });
         check.await.map_err(|error| ConsumerError::Interrupted(error.to_string()))??.map_err(ConsumerError::Refused)?;
         if let Some(callback) = &definition.callback {
-            self.http.check_callback(callback, private_addresses).map_err(|message| {
-                ConsumerError::Refused(Refusal { code: "INVALID_CALLBACK".to_owned(), message, pointer: None })
-            })?;
+            self.http.check_callback(callback, private_addresses).map_err(ConsumerError::CallbackRefused)?;
         }
         Ok(())
     }

@@ -49,10 +49,10 @@ pub enum EngineError {
     #[error("plugin '{plugin}' does not know the command '{name}'")]
     CommandUnknown { plugin: String, name: String },
     /// Nothing was written.
-    #[error("plugin '{plugin}' refused the command{}", reasons(refusals))]
+    #[error("plugin '{plugin}' refused the command{}", Refusal::because(refusals))]
     CommandRefused { plugin: String, why: Refused, refusals: Vec<Refusal> },
     /// The state that a command would make is not as the topic asks; nothing was written.
-    #[error("the state would not be as topic '{topic}' asks{}", reasons(refusals))]
+    #[error("the state would not be as topic '{topic}' asks{}", Refusal::because(refusals))]
     StateRefused { topic: TopicName, refusals: Vec<Refusal> },
     /// A decider cannot read the events that its state is to be made of.
     #[error(transparent)]
@@ -116,11 +116,6 @@ pub struct StateUnreadable {
 
 /// The code with which the schema plugin says that a type has no schema: its words are the whole message.
 const SCHEMA_MISSING: &str = "schema-missing";
-
-fn reasons(refusals: &[Refusal]) -> String {
-    let parts: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
-    if parts.is_empty() { String::new() } else { format!(": {}", parts.join("; ")) }
-}
 
 fn refused_text(refusals: &[Refusal]) -> String {
     if let [only] = refusals

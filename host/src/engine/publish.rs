@@ -42,13 +42,6 @@ impl Engine {
         Ok(publication(&topics, &appended))
     }
 
-    /// Appends events that were validated.
-    pub(super) async fn append_valid(&self, topics: &[Arc<Topic>], batch: Batch) -> Result<Publication, EngineError> {
-        let Some(first) = topics.first() else { return Ok(Publication::default()) };
-        let appended = first.store.log.append(batch).await?;
-        Ok(publication(topics, &appended))
-    }
-
     /// The topic of each event. All of them, and those of the conditions, must exist and share a store.
     pub(super) fn topics_of_batch(&self, batch: &Batch) -> Result<SmallVec<[Arc<Topic>; 1]>, EngineError> {
         let topics = self.topics_of(&batch.events)?;

@@ -20,7 +20,7 @@ use super::problem::Problem;
 use super::publish::Write;
 use super::trace_context;
 use crate::engine::{EngineError, Executed, Execution};
-use crate::model::{CommandName, IdempotencyKey, Metadata, Payload, StreamName, TopicName, Version, hex};
+use crate::model::{CommandName, IdempotencyKey, Metadata, Payload, StreamName, Tag, TopicName, Version, hex};
 use crate::plugin::Command;
 use crate::storage::AppendError;
 
@@ -91,6 +91,7 @@ pub struct Wish {
     pub stream: StreamName,
     pub name: String,
     pub payload: Payload,
+    pub tags: Vec<Tag>,
     pub metadata: Metadata,
     /// Made when it is absent.
     pub id: Option<String>,
@@ -107,17 +108,17 @@ impl Wish {
         payload: Payload,
     ) -> Result<Self, Problem> {
         let headers: &HeaderMap = &write.body.1;
-        let execution = Execution { expected: expectations(headers)?, key: key(write)?, tags: Vec::new() };
+        let execution = Execution { expected: expectations(headers)?, key: key(write)? };
         let metadata = trace_context::of(headers);
-        Ok(Self { topic, stream, name: name.to_owned(), payload, metadata, id: None, execution })
+        Ok(Self { topic, stream, name: name.to_owned(), payload, tags: Vec::new(), metadata, id: None, execution })
     }
 
     /// Executes it, and waits for inline projections, as a publisher does.
     pub async fn execute(self, app: &App) -> Result<Executed, EngineError> {
-        let Self { topic, stream, name, payload, metadata, id, execution } = self;
+        let Self { topic, stream, name, payload, tags, metadata, id, execution } = self;
         let id = id.unwrap_or_else(|| command_id(execution.key));
         let time_ms = app.engine.now_ms();
-        let command = Command { id, name, topic, stream, payload, actor: None, metadata, time_ms };
+        let command = Command { id, name, topic, stream, payload, actor: None, tags, metadata, time_ms };
         let executed = app.engine.execute(command, execution).await?;
         app.views.settled(executed.events.last().map(|event| (&event.topic, event.position))).await;
         Ok(executed)

@@ -277,6 +277,8 @@ fn plugin_json(plugin: &PluginId) -> Value {
     json!({ "name": plugin.name, "version": plugin.version, "digest": plugin.digest })
 }
 
+const INVALID_CALLBACK: &str = "INVALID_CALLBACK";
+
 impl From<ConsumerError> for Problem {
     fn from(error: ConsumerError) -> Self {
         let detail = error.to_string();
@@ -287,11 +289,13 @@ impl From<ConsumerError> for Problem {
                 Problem::unavailable("SINK_UNAVAILABLE", detail, 1).with("plugin", name.as_str().into())
             }
             ConsumerError::SinkUnknown(_) => Problem::bad_request("SINK_UNKNOWN", detail),
-            ConsumerError::Refused(refusal) if refusal.code == "INVALID_CALLBACK" => {
-                Problem::bad_request("INVALID_CALLBACK", detail)
+            ConsumerError::CallbackRefused(_) => Problem::bad_request(INVALID_CALLBACK, detail),
+            // What a sink says of an address is told like what the server says of it.
+            ConsumerError::Refused(refusals) if matches!(&*refusals, [only] if only.code == INVALID_CALLBACK) => {
+                Problem::bad_request(INVALID_CALLBACK, detail)
             }
-            ConsumerError::Refused(refusal) => {
-                Problem::bad_request("CONSUMER_REGISTRATION_FAILED", detail).with("errors", errors(&[refusal], None))
+            ConsumerError::Refused(refusals) => {
+                Problem::bad_request("CONSUMER_REGISTRATION_FAILED", detail).with("errors", errors(&refusals, None))
             }
             ConsumerError::Interrupted(_) => Problem::new(StatusCode::SERVICE_UNAVAILABLE, "STOPPING", detail),
             ConsumerError::Plugin(error) => plugin_fault(&error),

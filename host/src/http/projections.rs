@@ -1,6 +1,5 @@
 //! Projections: what views there are, reading them, and having them built anew.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use axum::Json;
@@ -155,7 +154,7 @@ pub async fn get_state_of(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let (fresh, others) = Fresh::parse(query.as_deref())?;
-    known(&others, &[])?;
+    let [] = known(others, [])?;
     let Reading { value, position, generation } = app.views.get_key(&name, key.clone(), fresh).await?;
     let value = value.ok_or_else(|| {
         Problem::not_found("KEY_NOT_FOUND", format!("the view of '{name}' has no key '{key}'"))
@@ -183,13 +182,13 @@ pub async fn get_state(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let (fresh, mut others) = Fresh::parse(query.as_deref())?;
-    known(&others, &["prefix", "after", "limit"])?;
-    let limit = others.remove("limit").map_or(Ok(100), |text| {
+    let (fresh, others) = Fresh::parse(query.as_deref())?;
+    let [prefix, after, limit] = known(others, ["prefix", "after", "limit"])?;
+    let limit = limit.map_or(Ok(100), |text| {
         let limit = text.parse().ok().filter(|limit| (1..=VIEW_ANSWER_ENTRIES_MAX).contains(limit));
         limit.ok_or_else(|| refuse(format!("limit '{text}' must be 1 to {VIEW_ANSWER_ENTRIES_MAX}")))
     })?;
-    let page = (others.remove("prefix").unwrap_or_default(), others.remove("after"), limit);
+    let page = (prefix.unwrap_or_default(), after, limit);
     let Reading { value, position, generation } = app.views.scan(&name, page, fresh).await?;
     let next = value.last().filter(|_| value.len() == limit).map(|(key, _)| key.clone());
     let entries: Vec<Value> = value.iter().map(|(key, value)| entry(key, value)).collect();
@@ -237,9 +236,10 @@ pub async fn get_aggregates(
 ) -> Result<Response, Problem> {
     let topic = app.engine.topic(&TopicName::parse(&topic)?)?;
     let (fresh, mut others) = Fresh::parse(query.as_deref())?;
-    if others.insert("topic".to_owned(), topic.name.to_string()).is_some() {
+    if others.iter().any(|(name, _)| name == "topic") {
         return Err(refuse("the topic stands in the path; a member of that name cannot be a filter here"));
     }
+    others.push(("topic".to_owned(), topic.name.to_string()));
     ask(&app, &headers, (DOCUMENTS, "list"), &others, fresh).await
 }
 
@@ -247,10 +247,10 @@ async fn ask(
     app: &App,
     headers: &HeaderMap,
     (name, query): (&str, &str),
-    params: &BTreeMap<String, String>,
+    params: &[(String, String)],
     fresh: Fresh,
 ) -> Result<Response, Problem> {
-    let params = serde_json::to_string(params).map_err(|error| refuse(error.to_string()))?;
+    let params: Vec<_> = params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let Reading { value, position, generation } = app.views.query(name, query, &params, fresh).await?;
     let value = RawValue::from_string(value).map_err(|error| refuse(error.to_string()))?;
     Ok(answer(headers, value.get().as_bytes(), Json(&value), position, generation))
@@ -324,37 +324,41 @@ fn refuse(detail: impl Into<String>) -> Problem {
     Problem::bad_request("INVALID_QUERY", detail)
 }
 
+/// What every read of a view may say.
+const FRESH: [&str; 2] = ["minPosition", "wait"];
+
 impl Fresh {
-    /// `minPosition` and `wait`, and all the other parameters.
-    fn parse(query: Option<&str>) -> Result<(Self, BTreeMap<String, String>), Problem> {
-        let mut fresh = Self { position: 0, wait: Duration::from_millis(VIEW_WAIT_MS) };
-        let mut others = BTreeMap::new();
-        for (name, value) in form_urlencoded::parse(query.unwrap_or_default().as_bytes()) {
-            let number =
-                || value.parse::<u64>().map_err(|_| refuse(format!("{name} '{value}' must be a whole number")));
-            match &*name {
-                "minPosition" => fresh.position = number()?,
-                "wait" => {
-                    let ms = number()?.saturating_mul(1_000);
-                    if ms > VIEW_WAIT_MS_MAX {
-                        return Err(refuse(format!("wait is at most {} seconds", VIEW_WAIT_MS_MAX / 1_000)));
-                    }
-                    fresh.wait = Duration::from_millis(ms);
-                }
-                _ if others.contains_key(&*name) => {
-                    return Err(refuse(format!("query parameter '{name}' is there more than once")));
-                }
-                _ => drop(others.insert(name.into_owned(), value.into_owned())),
-            }
+    /// `minPosition` and `wait`, and all the other parameters in their order.
+    fn parse(query: Option<&str>) -> Result<(Self, Vec<(String, String)>), Problem> {
+        let all = form_urlencoded::parse(query.unwrap_or_default().as_bytes()).into_owned();
+        let (own, others): (Vec<_>, Vec<_>) = all.partition(|(name, _)| FRESH.contains(&name.as_str()));
+        let number = |name: &str, value: String| {
+            value.parse::<u64>().map_err(|_| refuse(format!("{name} '{value}' must be a whole number")))
+        };
+        let [position, wait] = known(own, FRESH)?;
+        let position = position.map(|text| number(FRESH[0], text)).transpose()?.unwrap_or(0);
+        let wait = wait.map(|text| number(FRESH[1], text)).transpose()?;
+        let wait_ms = wait.map_or(VIEW_WAIT_MS, |seconds| seconds.saturating_mul(1_000));
+        if wait_ms > VIEW_WAIT_MS_MAX {
+            return Err(refuse(format!("wait is at most {} seconds", VIEW_WAIT_MS_MAX / 1_000)));
         }
-        Ok((fresh, others))
+        Ok((Self { position, wait: Duration::from_millis(wait_ms) }, others))
     }
 }
 
-fn known(others: &BTreeMap<String, String>, names: &[&str]) -> Result<(), Problem> {
-    let Some(odd) = others.keys().find(|name| !names.contains(&name.as_str())) else { return Ok(()) };
-    let all: Vec<&str> = names.iter().copied().chain(["minPosition", "wait"]).collect();
-    Err(refuse(format!("query parameter '{odd}' is not known here; known are {}", all.join(", "))))
+/// The parameters of these names, each once at most; there may be no others.
+fn known<const N: usize>(others: Vec<(String, String)>, names: [&str; N]) -> Result<[Option<String>; N], Problem> {
+    let mut found = [const { None }; N];
+    for (name, value) in others {
+        let Some(at) = names.iter().position(|known| *known == name) else {
+            let all: Vec<&str> = names.into_iter().chain(FRESH).collect();
+            return Err(refuse(format!("query parameter '{name}' is not known here; known are {}", all.join(", "))));
+        };
+        if found[at].replace(value).is_some() {
+            return Err(refuse(format!("query parameter '{name}' is there more than once")));
+        }
+    }
+    Ok(found)
 }
 
 fn entry(key: &str, value: &Payload) -> Value {

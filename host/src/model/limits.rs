@@ -1,5 +1,7 @@
 //! Every number that bounds something, with its unit. Config may move those that operators have a reason to move.
 
+use std::time::Duration;
+
 /// Characters in the name of a topic, stream, event type or plugin, and bytes in a tag.
 pub const NAME_CHARS_MAX: usize = 200;
 /// Topics of one server.
@@ -84,8 +86,9 @@ pub const AGGREGATES_CACHED: usize = 32_768;
 pub const AGGREGATES_CACHED_BYTES: usize = 64 << 20;
 /// Commands that may wait for their turn at one aggregate.
 pub const AGGREGATE_COMMANDS_WAITING: usize = 1_024;
-/// How often a command is decided again when somebody else wrote to its stream meanwhile.
-pub const COMMAND_RETRIES_MAX: usize = 16;
+/// How long a command is decided again when somebody else wrote to its stream meanwhile. It is a time and not a number of turns:
+/// who has to read what the other one wrote is always the slower one, and wins only when the other one rests.
+pub const COMMAND_RETRIES_TIME: Duration = Duration::from_secs(5);
 /// Events of a stream after which its state is kept as a snapshot, bytes of the largest state that is, and snapshots that are
 /// written at a time.
 pub const SNAPSHOT_EVERY: u64 = 256;

@@ -93,8 +93,8 @@ impl Decider {
         let (mut instance, seat) = pool.checkout().await?;
         let bounds = &pool.blueprint.bounds;
         let state = state.map(lower::payload).transpose()?;
-        let metadata = lower::metadata(&command.metadata);
-        let lowered = lower::command(command, &metadata)?;
+        let command_too = lower::LoweredCommand::of(command);
+        let lowered = command_too.lower()?;
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(command.time_ms, bounds)?;
         let outcome = within(bounds.call_timeout_ms, deciding.call_decide(&mut instance.store, state, lowered)).await;

@@ -8,8 +8,9 @@ use wasmparser::{Encoding, Parser, Payload};
 use super::{Kind, LoadError};
 use crate::model::one_line;
 
-/// The version of the contract that this server speaks.
-const CONTRACT: &str = "0.1.0";
+/// The version of the contract that this server speaks. It runs what was built against any release of it since 1.0.0: nothing in
+/// the contract changes, it only grows.
+const CONTRACT: &str = "1.0.0";
 /// Every kind with the interface that makes a component one.
 const KINDS: [(&str, Kind); 6] = [
     ("validating", Kind::Validator),
@@ -80,7 +81,7 @@ pub(super) fn shape(component: &[u8]) -> Result<Shape, LoadError> {
     for name in names.imports.iter().chain(&names.exports) {
         if let Some((package, _, version)) = split(name)
             && package == "weir:plugin"
-            && version != CONTRACT
+            && !is_spoken(version, CONTRACT)
         {
             return Err(LoadError::ContractVersion { found: name.clone(), ours: CONTRACT });
         }
@@ -110,6 +111,14 @@ pub(super) fn shape(component: &[u8]) -> Result<Shape, LoadError> {
         extended = true;
     }
     Ok(Shape { kind, extended })
+}
+
+/// Whether a server that speaks a version of the contract knows all that another one has.
+pub(super) fn is_spoken(version: &str, ours: &str) -> bool {
+    match (semver::Version::parse(version), semver::Version::parse(ours)) {
+        (Ok(version), Ok(ours)) => version.pre.is_empty() && version.major == ours.major && version.minor <= ours.minor,
+        _ => false,
+    }
 }
 
 /// The names of the interfaces that a component imports, in its order.
@@ -179,7 +188,7 @@ fn shown(name: &str) -> String {
     name.escape_debug().to_string()
 }
 
-/// `weir:plugin/log@0.1.0` → (`weir:plugin`, `log`, `0.1.0`).
+/// `weir:plugin/log@1.0.0` → (`weir:plugin`, `log`, `1.0.0`).
 fn split(name: &str) -> Option<(&str, &str, &str)> {
     let (package, rest) = name.split_once('/')?;
     let (interface, version) = rest.split_once('@').unwrap_or((rest, ""));

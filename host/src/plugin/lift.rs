@@ -1,6 +1,6 @@
 //! Values on their way out of a guest: a guest's word, and so checked before anybody else sees it.
 
-use super::bindings::weir::plugin::types;
+use super::bindings::values::weir::plugin::types;
 use super::grants::AppendGrant;
 use super::reporter::clean;
 use super::{Fault, PluginId, Refusal};
@@ -15,8 +15,8 @@ pub(super) struct Author<'a> {
     pub home: Option<(&'a TopicName, &'a StreamName)>,
 }
 
-impl From<types::Problem> for Refusal {
-    fn from(problem: types::Problem) -> Self {
+impl From<types::ProblemResult> for Refusal {
+    fn from(problem: types::ProblemResult) -> Self {
         Self { code: problem.code, message: problem.message, pointer: problem.pointer }
     }
 }
@@ -52,7 +52,7 @@ pub(super) fn labels(tags: &[String], metadata: &Metadata) -> Result<Vec<Tag>, F
     let bytes: usize = metadata.iter().map(|(key, value)| key.len() + value.len()).sum();
     if tags.len() > EVENT_TAGS_MAX || metadata.len() > EVENT_METADATA_ENTRIES_MAX || bytes > EVENT_METADATA_BYTES_MAX {
         return Err(Fault::Answer(format!(
-            "an event with {} tags and {} metadata entries of {bytes} bytes; at most {EVENT_TAGS_MAX}, \
+            "an event or command with {} tags and {} metadata entries of {bytes} bytes; at most {EVENT_TAGS_MAX}, \
              {EVENT_METADATA_ENTRIES_MAX} and {EVENT_METADATA_BYTES_MAX}",
             tags.len(),
             metadata.len()

@@ -33,7 +33,9 @@ pub enum LoadError {
     NoKind { ours: &'static str, hint: String },
     #[error("is of several kinds at once ({0}); make one component of each")]
     SeveralKinds(String),
-    #[error("was built against {found}, and this server speaks weir:plugin@{ours}; build it against the server's wit/")]
+    #[error(
+        "was built against {found}, and this server speaks weir:plugin@{ours}; build it against the server's wit/, or update the server"
+    )]
     ContractVersion { found: String, ours: &'static str },
     #[error("does not export weir:plugin/lifecycle, which every plugin must have")]
     NoLifecycle,

@@ -4,9 +4,9 @@ use std::fmt::Write;
 
 use smallvec::SmallVec;
 
-use super::Fault;
-use super::bindings::weir::plugin::types;
+use super::bindings::values::weir::plugin::types;
 use super::words::Command;
+use super::{Fault, Refusal};
 
 use crate::model::{Event, Metadata, NewEvent, Payload, Tag};
 
@@ -22,25 +22,35 @@ pub(super) fn payload(payload: &Payload) -> Result<types::PayloadParam<'_>, Faul
     }
 }
 
-pub(super) fn metadata(metadata: &Metadata) -> Vec<(&str, &str)> {
-    metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect()
+/// A command, and what its lowered form borrows from.
+pub(super) struct LoweredCommand<'c> {
+    command: &'c Command,
+    labels: Labels<'c>,
 }
 
-/// A command, with its metadata as [`metadata`] lowered them.
-pub(super) fn command<'a>(
-    command: &'a Command,
-    metadata: &'a [(&'a str, &'a str)],
-) -> Result<types::CommandParam<'a>, Fault> {
-    Ok(types::CommandParam {
-        id: &command.id,
-        name: &command.name,
-        topic: command.topic.as_str(),
-        stream: command.stream.as_str(),
-        payload: payload(&command.payload)?,
-        actor: command.actor.as_deref(),
-        metadata,
-        time_ms: command.time_ms,
-    })
+impl<'c> LoweredCommand<'c> {
+    pub fn of(command: &'c Command) -> Self {
+        Self { command, labels: Labels::of(std::iter::once((command.tags.as_slice(), &command.metadata))) }
+    }
+
+    pub fn lower(&self) -> Result<types::Command<'_>, Fault> {
+        let Self { command, labels } = self;
+        Ok(types::Command {
+            id: &command.id,
+            name: &command.name,
+            topic: command.topic.as_str(),
+            stream: command.stream.as_str(),
+            payload: payload(&command.payload)?,
+            actor: command.actor.as_deref(),
+            tags: &labels.tags,
+            metadata: &labels.metadata,
+            time_ms: command.time_ms,
+        })
+    }
+}
+
+pub(super) fn problem(refusal: &Refusal) -> types::ProblemParam<'_> {
+    types::ProblemParam { code: &refusal.code, message: &refusal.message, pointer: refusal.pointer.as_deref() }
 }
 
 /// The time of a batch: of its last event.

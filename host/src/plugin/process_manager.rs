@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::processing as wit;
-use super::bindings::weir::plugin::types;
+use super::bindings::values::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, Instance, within};
 use super::lift::{self, Author};
@@ -27,7 +27,7 @@ pub struct Reaction {
     pub writes: ViewWrites,
 }
 
-type Answer = Result<Vec<wit::Action>, types::Problem>;
+type Answer = Result<Vec<wit::Action>, types::ProblemResult>;
 
 impl ProcessManager {
     pub(super) fn new(generation: Arc<Generation>) -> Self {
@@ -107,31 +107,30 @@ impl ProcessManager {
         Ok(reaction)
     }
 
-    /// A command of its own was refused: the code of the first reason, and the words of all.
+    /// A command of its own was refused.
     pub async fn on_refused(
         &self,
         view: Arc<dyn ViewBase>,
         command: &Command,
-        code: &str,
-        message: &str,
+        reasons: &[Refusal],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.call("on-refused", 1, self.try_on_refused(view, command, code, message)).await
+        self.generation.call("on-refused", 1, self.try_on_refused(view, command, reasons)).await
     }
 
     async fn try_on_refused(
         &self,
         view: Arc<dyn ViewBase>,
         command: &Command,
-        code: &str,
-        message: &str,
+        reasons: &[Refusal],
     ) -> Result<Result<Reaction, Refusal>, Fault> {
         let pool = &self.generation.pool;
         let (mut instance, seat) = pool.checkout().await?;
         let bounds = &pool.blueprint.bounds;
-        let metadata = lower::metadata(&command.metadata);
-        let lowered = lower::command(command, &metadata)?;
+        let command_too = lower::LoweredCommand::of(command);
+        let lowered = command_too.lower()?;
+        let reasons: Vec<_> = reasons.iter().map(lower::problem).collect();
         let processing = begin(&mut instance, view, command.time_ms, bounds)?;
-        let call = processing.call_on_refused(&mut instance.store, lowered, code, message);
+        let call = processing.call_on_refused(&mut instance.store, lowered, &reasons);
         let outcome = within(bounds.call_timeout_ms, call).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
@@ -173,7 +172,7 @@ impl ProcessManager {
     }
 
     /// Signed like an event: what the decider makes of it shall tell whose wish it was.
-    fn command(&self, command: types::CommandResult) -> Result<Command, Fault> {
+    fn command(&self, command: types::NewCommand) -> Result<Command, Fault> {
         let topic = lift::topic(&command.topic)?;
         if !self.generation.append.allows(&topic) {
             return Err(Fault::Denied(format!(
@@ -181,7 +180,7 @@ impl ProcessManager {
             )));
         }
         let mut metadata = command.metadata;
-        lift::labels(&[], &metadata)?;
+        let tags = lift::labels(&command.tags, &metadata)?;
         lift::own_keys(&metadata)?;
         self.id().sign(&mut metadata);
         Ok(Command {
@@ -191,6 +190,7 @@ impl ProcessManager {
             stream: lift::stream(&command.stream)?,
             payload: lift::payload(command.payload, "a command")?,
             actor: command.actor,
+            tags,
             metadata,
             time_ms: super::now_ms(),
         })

@@ -83,16 +83,16 @@ impl Projection {
         &self,
         view: Arc<dyn ViewBase>,
         name: &str,
-        params_json: &str,
+        params: &[(&str, &str)],
     ) -> Result<Result<String, Refusal>, PluginError> {
-        self.generation.call("query", 0, self.try_query(view, name, params_json)).await
+        self.generation.call("query", 0, self.try_query(view, name, params)).await
     }
 
     async fn try_query(
         &self,
         view: Arc<dyn ViewBase>,
         name: &str,
-        params_json: &str,
+        params: &[(&str, &str)],
     ) -> Result<Result<String, Refusal>, Fault> {
         let pool = &self.generation.pool;
         let (mut instance, seat) = pool.checkout().await?;
@@ -102,7 +102,7 @@ impl Projection {
         };
         instance.begin(bounds)?;
         instance.open_view(view, Access::Read, bounds);
-        let call = querying.call_query(&mut instance.store, name, params_json);
+        let call = querying.call_query(&mut instance.store, name, params);
         let outcome = within(bounds.call_timeout_ms, call).await;
         let answer = instance.end(bounds, outcome)?;
         instance.close_view();

@@ -28,11 +28,11 @@ impl Sink {
     }
 
     /// Asks whether a consumer's configuration is acceptable.
-    pub async fn check(&self, target: &Target) -> Result<Result<(), Refusal>, PluginError> {
+    pub async fn check(&self, target: &Target) -> Result<Result<(), Vec<Refusal>>, PluginError> {
         self.generation.call("check", 0, self.try_check(target)).await
     }
 
-    async fn try_check(&self, target: &Target) -> Result<Result<(), Refusal>, Fault> {
+    async fn try_check(&self, target: &Target) -> Result<Result<(), Vec<Refusal>>, Fault> {
         let pool = &self.generation.pool;
         let (mut instance, seat) = pool.checkout().await?;
         let bounds = &pool.blueprint.bounds;
@@ -41,7 +41,7 @@ impl Sink {
         let outcome = within(bounds.call_timeout_ms, exports.call_check(&mut instance.store, lower(target))).await;
         let answer = instance.end(bounds, outcome)?;
         seat.keep(instance);
-        Ok(answer.map_err(Refusal::from))
+        Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
     }
 
     /// Delivers a batch: some events from the first, and a word about the one after them.

@@ -3,7 +3,7 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
-use super::bindings::weir::plugin::types;
+use super::bindings::values::weir::plugin::types;
 use super::generation::Generation;
 use super::instance::{Exports, within};
 use super::{Fault, OnTrap, PluginError, PluginId, Refusal, lift, lower};

@@ -118,8 +118,8 @@ impl Validator {
         let (mut instance, seat) = pool.checkout().await?;
         let bounds = &pool.blueprint.bounds;
         let state = state.map(lower::payload).transpose()?;
-        let metadata = lower::metadata(&command.metadata);
-        let lowered = lower::command(command, &metadata)?;
+        let command_too = lower::LoweredCommand::of(command);
+        let lowered = command_too.lower()?;
         let Exports::Validating { guarding: Some(guarding), .. } = instance.exports.clone() else {
             return Err(Fault::wrong_kind());
         };

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::sidecar::PluginLimits;
 use super::{CallStats, Kept, OnTrap, Replay};
-use crate::model::{Event, Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, TopicName};
+use crate::model::{Event, Metadata, NewEvent, PROVENANCE_KEY, Payload, StreamName, Tag, TopicName};
 
 /// A topic as its creator described it: what a validator is configured with.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Recipe {
 }
 
 /// Why a guest refused something.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
     /// Stable, machine readable.
     pub code: String,
@@ -38,6 +38,18 @@ pub struct Refusal {
     /// JSON pointer into the payload.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+}
+
+impl Refusal {
+    /// What they say.
+    pub fn messages(refusals: &[Self]) -> String {
+        refusals.iter().map(|refusal| refusal.message.as_str()).collect::<Vec<_>>().join("; ")
+    }
+
+    /// The end of a sentence that says what was refused; nothing, if no reason is given.
+    pub fn because(refusals: &[Self]) -> String {
+        if refusals.is_empty() { String::new() } else { format!(": {}", Self::messages(refusals)) }
+    }
 }
 
 /// What a validator says of one event.
@@ -79,7 +91,7 @@ pub enum Rest {
 /// A wish that something happens, for a decider.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Command {
-    /// Unique; a command that comes again under the same id is the same command.
+    /// Names it in the metadata of its events.
     pub id: String,
     pub name: String,
     pub topic: TopicName,
@@ -87,6 +99,8 @@ pub struct Command {
     pub payload: Payload,
     /// Who wishes it.
     pub actor: Option<String>,
+    /// Labels that its events have besides their own.
+    pub tags: Vec<Tag>,
     pub metadata: Metadata,
     /// Unix milliseconds.
     pub time_ms: u64,

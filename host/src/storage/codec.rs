@@ -94,11 +94,11 @@ fn body(bytes: &[u8]) -> Body {
 }
 
 /// Gives an encoded event its place and time, its hash behind that of its topic's last event, and its checksum.
-pub fn seal(event: &mut [u8], body: &Body, place: &Place, time_ms: u64, before: &Hash) -> Hash {
+pub fn seal(event: &mut [u8], body: &Body, place: &Place, before: &Hash) -> Hash {
     event[16..24].copy_from_slice(&place.position.to_le_bytes());
     event[24..32].copy_from_slice(&place.sequence.to_le_bytes());
     event[32..40].copy_from_slice(&place.version.unwrap_or(0).to_le_bytes());
-    event[40..48].copy_from_slice(&time_ms.to_le_bytes());
+    event[40..48].copy_from_slice(&place.time_ms.to_le_bytes());
     let hash = chain(event, &body.digest, before);
     event[HASH_AT..EVENT_HEADER_BYTES].copy_from_slice(&hash);
     let crc = header_crc(event, body.crc);
@@ -147,7 +147,6 @@ fn put_long(text: &str, out: &mut Vec<u8>) -> Result<(), Damage> {
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
     pub place: Place,
-    pub time_ms: u64,
     pub topic: &'a str,
     pub stream: Option<&'a str>,
     pub event_type: &'a str,
@@ -200,16 +199,17 @@ impl<'a> View<'a> {
             return Err(Damage("a version without a stream"));
         }
         let version = stream.map(|_| version);
-        let place = Place { position: number::<8>(bytes, 16), sequence: number::<8>(bytes, 24), version };
-        let (time_ms, json, payload_at) = (number::<8>(bytes, 40), bytes[1] & FLAG_JSON != 0, rest.at);
-        Ok(Self { place, time_ms, topic, stream, event_type, hash, keyed, payload_at, json, tags, metadata })
+        let (position, sequence, time_ms) = (number::<8>(bytes, 16), number::<8>(bytes, 24), number::<8>(bytes, 40));
+        let place = Place { position, sequence, version, time_ms };
+        let (json, payload_at) = (bytes[1] & FLAG_JSON != 0, rest.at);
+        Ok(Self { place, topic, stream, event_type, hash, keyed, payload_at, json, tags, metadata })
     }
 
     /// The same answer as `Filter::matches` on the event.
     pub fn matches(&self, filter: &Filter) -> bool {
         (filter.types.is_empty() || filter.types.iter().any(|t| t.as_str() == self.event_type))
             && filter.tags.iter().all(|wanted| self.tags().any(|tag| tag == wanted.as_str()))
-            && filter.time_ms.as_ref().is_none_or(|range| range.contains(&self.time_ms))
+            && filter.time_ms.as_ref().is_none_or(|range| range.contains(&self.place.time_ms))
     }
 
     pub fn tags(&self) -> impl Iterator<Item = &'a str> + use<'a> {
@@ -235,7 +235,7 @@ impl<'a> View<'a> {
             sequence: self.place.sequence,
             stream,
             event_type: EventType::parse(self.event_type).map_err(bad)?,
-            time_ms: self.time_ms,
+            time_ms: self.place.time_ms,
             payload: if self.json { Payload::Json(payload) } else { Payload::Bytes(payload) },
             tags: self.tags().map(Tag::parse).collect::<Result<_, _>>().map_err(bad)?,
             metadata,

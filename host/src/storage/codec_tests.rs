@@ -21,8 +21,8 @@ fn stored(event: &NewEvent) -> Vec<u8> {
     let mut bytes = vec![];
     let keyed = event.tags.len().is_multiple_of(2).then_some(KEYED);
     let body = encode(event, keyed, &mut bytes).expect("encodes");
-    let place = Place { position: 7, sequence: 3, version: event.stream.as_ref().map(|_| 2) };
-    seal(&mut bytes, &body, &place, 1234, &[9; 32]);
+    let place = Place { position: 7, sequence: 3, version: event.stream.as_ref().map(|_| 2), time_ms: 1234 };
+    seal(&mut bytes, &body, &place, &[9; 32]);
     bytes
 }
 

@@ -33,7 +33,7 @@ fn comes_back(bytes: &[u8], view: &View<'_>, event: Event) {
     let new = NewEvent { topic, stream, event_type, payload, tags, metadata };
     let mut again = vec![];
     if let Ok(body) = codec::encode(&new, view.keyed, &mut again) {
-        codec::seal(&mut again, &body, &view.place, view.time_ms, &[0; 32]);
+        codec::seal(&mut again, &body, &view.place, &[0; 32]);
         again[48..80].copy_from_slice(&view.hash);
         assert!(codec::dress_up(&mut again));
         assert!(again == bytes, "{view:?} is not written as it was read");
@@ -103,8 +103,13 @@ mod samples {
     fn stored(event: &NewEvent, position: u64, keyed: Option<Keyed>) -> Vec<u8> {
         let mut bytes = vec![];
         let body = codec::encode(event, keyed, &mut bytes).expect("encodes");
-        let place = Place { position, sequence: position, version: event.stream.as_ref().map(|_| position) };
-        codec::seal(&mut bytes, &body, &place, 1_700_000_000_000, &[7; 32]);
+        let place = Place {
+            position,
+            sequence: position,
+            version: event.stream.as_ref().map(|_| position),
+            time_ms: 1_700_000_000_000,
+        };
+        codec::seal(&mut bytes, &body, &place, &[7; 32]);
         bytes
     }
 

@@ -62,7 +62,7 @@ impl Gap {
             left.streams.insert(StreamName::parse(stream).map_err(bad)?, version);
         }
         let topics = BTreeMap::from([(TopicName::parse(view.topic).map_err(bad)?, left)]);
-        Ok(Self { first: place.position, last: place.position, time_ms: view.time_ms, topics })
+        Ok(Self { first: place.position, last: place.position, time_ms: view.place.time_ms, topics })
     }
 
     /// Grows by the gap that follows.

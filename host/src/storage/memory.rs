@@ -82,7 +82,7 @@ impl State {
         let position = self.events.len() as Position + 1;
         let sequence = self.end(&Scope::Topic(new.topic.clone())) + 1;
         let version = new.stream.as_ref().map(|stream| self.version(&new.topic, stream) + 1);
-        let place = Place { position, sequence, version };
+        let place = Place { position, sequence, version, time_ms };
         // The hash is over the stored form, which this adapter makes for that only.
         let mut stored = vec![];
         let body = codec::encode(&new, keyed, &mut stored).map_err(|damage| StorageError::Io {
@@ -90,14 +90,12 @@ impl State {
             detail: damage.to_string(),
         })?;
         let hash = self.hashes.entry(new.topic.clone()).or_default();
-        *hash = codec::seal(&mut stored, &body, &place, time_ms, hash);
+        *hash = codec::seal(&mut stored, &body, &place, hash);
         self.topics.entry(new.topic.clone()).or_default().push(position);
         if let Some(stream) = &new.stream {
             self.streams.entry((new.topic.clone(), stream.clone())).or_default().push(position);
         }
-        let NewEvent { topic, stream, event_type, payload, tags, metadata } = new;
-        let stream = stream.zip(version);
-        self.events.push(Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata });
+        self.events.push(place.record(new));
         Ok(place)
     }
 

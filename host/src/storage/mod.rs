@@ -25,7 +25,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 
 use crate::model::{
-    Condition, Conflict, IdempotencyKey, NewEvent, Page, Position, Read, Sequence, StreamName, TopicName, Version,
+    Condition, Conflict, Event, IdempotencyKey, NewEvent, Page, Position, Read, Sequence, StreamName, TopicName,
+    Version,
 };
 
 /// A SHA-256.
@@ -65,12 +66,24 @@ pub struct Recalled {
     pub places: Vec<Place>,
 }
 
-/// Where an event of a batch was put.
+/// Where and when an event of a batch was put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Place {
     pub position: Position,
     pub sequence: Sequence,
     pub version: Option<Version>,
+    /// Unix milliseconds.
+    pub time_ms: u64,
+}
+
+impl Place {
+    /// The event as it is recorded here.
+    pub fn record(self, new: NewEvent) -> Event {
+        let Self { position, sequence, version, time_ms } = self;
+        let NewEvent { topic, stream, event_type, payload, tags, metadata } = new;
+        let stream = stream.zip(version);
+        Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata }
+    }
 }
 
 /// Events as they are stored, one behind the other.

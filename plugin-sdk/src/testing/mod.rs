@@ -180,6 +180,7 @@ pub fn command(name: &str, topic: &str, stream: &str, json: &str) -> Command {
         stream: stream.into(),
         payload: Payload::Json(json.into()),
         actor: None,
+        tags: Vec::new(),
         metadata: Vec::new(),
         time_ms: 0,
     }

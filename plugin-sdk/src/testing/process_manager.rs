@@ -2,7 +2,7 @@
 
 use super::case::{Case, differ, json, labels, list, new_event, payload, problem, same};
 use super::view;
-use crate::{Action, Command, Event, Problem, ProcessManager, Timer, View};
+use crate::{Action, Command, Event, NewCommand, Problem, ProcessManager, Timer, View};
 
 /// What a process manager did last.
 pub struct Reacted(Result<Vec<Action>, Problem>);
@@ -30,7 +30,7 @@ impl<T: ProcessManager> Case<T, Reacted> {
     /// A command of its own was refused, for a reason with this code; the words are the code's too.
     #[track_caller]
     pub fn refused(self, command: Command, code: &str) -> Self {
-        self.react(|plugin| plugin.on_refused(&command, code, code, &View::open()))
+        self.react(|plugin| plugin.on_refused(&command, &[Problem::new(code, code)], &View::open()))
     }
 
     /// The last step asked for these actions, in this order.
@@ -76,12 +76,12 @@ impl<T: ProcessManager> Case<T, Reacted> {
 fn shown(action: &Action) -> String {
     match action {
         Action::Append(event) => format!("append {}", new_event(event)),
-        Action::Execute(Command { id, name, topic, stream, payload: content, actor, metadata, time_ms: _ }) => {
+        Action::Execute(NewCommand { id, name, topic, stream, payload: content, actor, tags, metadata }) => {
             let actor = actor.as_ref().map(|actor| format!(" as '{actor}'")).unwrap_or_default();
             format!(
                 "execute '{name}' ({id}) in topic '{topic}', stream '{stream}'{actor}: {}{}",
                 payload(content),
-                labels(&[], metadata)
+                labels(tags, metadata)
             )
         }
         Action::SetTimer(timer) => {

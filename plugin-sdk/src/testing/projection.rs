@@ -62,12 +62,11 @@ impl<T: Projection> Case<T, Projected> {
 }
 
 impl<T: Queries> Case<T, Projected> {
-    /// A query is asked, with its parameters as the text of a JSON object.
+    /// A query is asked, with these parameters.
     #[track_caller]
-    pub fn query(mut self, name: &str, params_json: &str) -> Self {
+    pub fn query(mut self, name: &str, params: &[(&str, &str)]) -> Self {
         self.settled();
-        let params =
-            Params::parse(params_json).unwrap_or_else(|refused| panic!("the parameters: {}", problem(&refused)));
+        let params = Params::of(params);
         let plugin = self.plugin();
         self.outcome.0 = view::read_only(|| plugin.query(name, &params, &View::open())).map(Some);
         self

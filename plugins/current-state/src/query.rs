@@ -1,6 +1,5 @@
 //! What a list is asked for: the parameters of the URL, checked.
 
-use serde_json::Value;
 use weir_plugin_sdk::{Params, Problem};
 
 use crate::cursor;
@@ -53,11 +52,8 @@ fn limit(params: &Params) -> Result<usize, Problem> {
 }
 
 fn filters(params: &Params) -> Result<Vec<Filter>, Problem> {
-    let fields = params.all().iter().filter(|(name, _)| !RESERVED.contains(&name.as_str()));
-    let filter = |(name, value): (&String, &Value)| {
-        let other = value.to_string();
-        Filter::read(name, value.as_str().unwrap_or(&other)).map_err(|reason| refused(name, &reason))
-    };
+    let fields = params.all().filter(|(name, _)| !RESERVED.contains(name));
+    let filter = |(name, value)| Filter::read(name, value).map_err(|reason| refused(name, &reason));
     let filters = fields.map(filter).collect::<Result<Vec<_>, _>>()?;
     match filters.len() > FILTERS_MAX {
         true => Err(Problem::new("param-unexpected", format!("There are more than {FILTERS_MAX} filters"))),

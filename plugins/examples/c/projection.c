@@ -13,6 +13,7 @@
 
 typedef weir_plugin_types_event_t event_t;
 typedef weir_plugin_types_payload_t payload_t;
+typedef plugin_list_tuple2_string_string_t params_t;
 
 /* The sum has room for a thousand of the largest amounts. */
 struct totals {
@@ -114,16 +115,35 @@ bool exports_weir_plugin_projecting_apply(exports_weir_plugin_projecting_list_ev
     return true;
 }
 
+static bool is(const plugin_string_t *name, const char *wanted) {
+    return name->len == strlen(wanted) && memcmp(name->ptr, wanted, name->len) == 0;
+}
+
+/* `stream`, as often as one likes, asks for those alone. */
+static bool is_asked_for(const plugin_string_t *stream, const params_t *params) {
+    bool all = true;
+    for (size_t i = 0; i < params->len; i++) {
+        const plugin_string_t *value = &params->ptr[i].f1;
+        if (!is(&params->ptr[i].f0, "stream")) continue;
+        if (value->len == stream->len && memcmp(value->ptr, stream->ptr, value->len) == 0) return true;
+        all = false;
+    }
+    return all;
+}
+
 /* All entries of the view, page by page, until a page is empty: the host may answer with less than was asked for. */
-static void add_up(long long *count, long long *sum) {
+static void add_up(const params_t *params, long long *count, long long *sum) {
     plugin_string_t prefix = {0}, after = {0};
     bool first = true;
     for (;;) {
         weir_plugin_view_list_tuple2_string_payload_t page;
         weir_plugin_view_scan(&prefix, first ? NULL : &after, PAGE_KEYS, &page);
         if (page.len == 0) break;
-        for (size_t i = 0; i < page.len; i++) *sum += read(&page.ptr[i].f1).sum;
-        *count += (long long)page.len;
+        for (size_t i = 0; i < page.len; i++) {
+            if (!is_asked_for(&page.ptr[i].f0, params)) continue;
+            *sum += read(&page.ptr[i].f1).sum;
+            *count += 1;
+        }
         plugin_string_free(&after);
         plugin_string_t *key = &page.ptr[page.len - 1].f0;
         plugin_string_dup_n(&after, (const char *)key->ptr, key->len);
@@ -143,16 +163,12 @@ static plugin_string_t no_such_query(const plugin_string_t *name) {
     return message;
 }
 
-static bool is(const plugin_string_t *name, const char *wanted) {
-    return name->len == strlen(wanted) && memcmp(name->ptr, wanted, name->len) == 0;
-}
-
-bool exports_weir_plugin_querying_query(plugin_string_t *name, plugin_string_t *params_json, plugin_string_t *ret,
+bool exports_weir_plugin_querying_query(plugin_string_t *name, params_t *params, plugin_string_t *ret,
                                         exports_weir_plugin_querying_problem_t *err) {
     bool known = is(name, "count") || is(name, "total");
     if (known) {
         long long count = 0, sum = 0;
-        add_up(&count, &sum);
+        add_up(params, &count, &sum);
         char answer[32];
         snprintf(answer, sizeof answer, "%lld", is(name, "count") ? count : sum);
         *ret = text(answer);
@@ -160,6 +176,6 @@ bool exports_weir_plugin_querying_query(plugin_string_t *name, plugin_string_t *
         *err = (exports_weir_plugin_querying_problem_t){.code = text("unknown-query"), .message = no_such_query(name)};
     }
     plugin_string_free(name);
-    plugin_string_free(params_json);
+    plugin_list_tuple2_string_string_free(params);
     return known;
 }

@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from typing import Iterator, List, Optional
+from typing import Iterator, List, Optional, Tuple
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -53,21 +53,24 @@ class Projecting(exports.Projecting):
 
 
 class Querying(exports.Querying):
-    def query(self, name: str, params_json: str) -> str:
+    def query(self, name: str, params: List[Tuple[str, str]]) -> str:
+        """`stream`, as often as one likes, asks for those alone."""
+        streams = {value for key, value in params if key == "stream"}
+        asked = [entry for stream, entry in entries() if not streams or stream in streams]
         if name == "count":
-            return str(sum(1 for _ in entries()))
+            return str(len(asked))
         if name == "total":
-            return str(sum(entry.sum for entry in entries()))
+            return str(sum(entry.sum for entry in asked))
         raise Err(Problem(code="unknown-query", message=f"there is no query '{name}'", pointer=None))
 
 
-def entries() -> Iterator[Totals]:
+def entries() -> Iterator[Tuple[str, Totals]]:
     """All entries of the view, page by page, until a page is empty: the host may answer with less than was asked for."""
     after = None
     while page := view.scan("", after, PAGE_KEYS):
         for key, value in page:
             after = key
-            yield read(value)
+            yield key, read(value)
 
 
 def write(entry: Totals) -> Payload:

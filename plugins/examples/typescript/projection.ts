@@ -1,10 +1,10 @@
 // Keeps, for every stream of payments, how many there were, the sum of their amounts and the last one's position.
 
-import type { Lifecycle } from "weir:plugin/lifecycle@0.1.0";
-import type { Projecting } from "weir:plugin/projecting@0.1.0";
-import type { Querying } from "weir:plugin/querying@0.1.0";
-import type { Payload } from "weir:plugin/types@0.1.0";
-import view from "weir:plugin/view@0.1.0";
+import type { Lifecycle } from "weir:plugin/lifecycle@1.0.0";
+import type { Projecting } from "weir:plugin/projecting@1.0.0";
+import type { Querying } from "weir:plugin/querying@1.0.0";
+import type { Payload } from "weir:plugin/types@1.0.0";
+import view from "weir:plugin/view@1.0.0";
 
 /** The sum is a bigint, as many amounts together may be more than a number holds exactly. */
 interface Totals {
@@ -47,13 +47,16 @@ export const projecting: Projecting = {
 };
 
 export const querying: Querying = {
-  query(name) {
+  /** `stream`, as often as one likes, asks for those alone. */
+  query(name, params) {
     if (name !== "count" && name !== "total") {
       throw { code: "unknown-query", message: `there is no query '${name}'`, pointer: null };
     }
+    const streams = new Set(params.flatMap(([key, value]) => (key === "stream" ? value : [])));
     let count = 0;
     let total = 0n;
-    for (const entry of entries()) {
+    for (const [stream, entry] of entries()) {
+      if (streams.size > 0 && !streams.has(stream)) continue;
       count += 1;
       total += entry.sum;
     }
@@ -62,13 +65,13 @@ export const querying: Querying = {
 };
 
 /** All entries of the view, page by page, until a page is empty: the host may answer with less than was asked for. */
-function* entries(): Generator<Totals> {
+function* entries(): Generator<[stream: string, Totals]> {
   for (let after: string | null = null; ; ) {
     const page = view.scan("", after, PAGE_KEYS);
     if (page.length === 0) return;
     for (const [key, value] of page) {
       after = key;
-      yield read(value);
+      yield [key, read(value)];
     }
   }
 }

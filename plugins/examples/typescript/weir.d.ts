@@ -2,7 +2,7 @@
 // an absent option is null, u64 is a number, and a function with a result returns the value or throws the error.
 // Kept by hand, because the generators of types that exist follow another runtime's conventions (bigint and undefined).
 
-declare module "weir:plugin/types@0.1.0" {
+declare module "weir:plugin/types@1.0.0" {
   /** JSON travels as text, anything else as bytes. */
   export type Payload = { tag: "json"; val: string } | { tag: "bytes"; val: Uint8Array };
   export type Metadata = [key: string, value: string][];
@@ -46,9 +46,24 @@ declare module "weir:plugin/types@0.1.0" {
     payload: Payload;
     /** who wishes it */
     actor: string | null;
+    /** labels that its events get besides their own */
+    tags: string[];
     metadata: Metadata;
-    /** Unix milliseconds; in a command that a plugin sends, the host sets it */
+    /** Unix milliseconds */
     timeMs: number;
+  }
+
+  /** A command that is asked for and not decided yet. */
+  export interface NewCommand {
+    /** The sender's own word for it: it is in the metadata of the command's events, and in a refusal. */
+    id: string;
+    name: string;
+    topic: string;
+    stream: string;
+    payload: Payload;
+    actor: string | null;
+    tags: string[];
+    metadata: Metadata;
   }
 
   /** Why something was refused. */
@@ -61,7 +76,7 @@ declare module "weir:plugin/types@0.1.0" {
   }
 }
 
-declare module "weir:plugin/lifecycle@0.1.0" {
+declare module "weir:plugin/lifecycle@1.0.0" {
   export type Wish =
     | { tag: "http"; val: { host: string; methods: string[] } }
     | { tag: "secret"; val: string }
@@ -88,8 +103,8 @@ declare module "weir:plugin/lifecycle@0.1.0" {
   }
 }
 
-declare module "weir:plugin/validating@0.1.0" {
-  import type { NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/validating@1.0.0" {
+  import type { NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
 
   export interface Topic {
     name: string;
@@ -109,8 +124,8 @@ declare module "weir:plugin/validating@0.1.0" {
   }
 }
 
-declare module "weir:plugin/guarding@0.1.0" {
-  import type { Command, Payload } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/guarding@1.0.0" {
+  import type { Command, Payload } from "weir:plugin/types@1.0.0";
 
   export interface Guarding {
     /** Refuse a command for this state of its stream by throwing `Problem[]`; no state is an initial one. */
@@ -118,8 +133,8 @@ declare module "weir:plugin/guarding@0.1.0" {
   }
 }
 
-declare module "weir:plugin/upcasting@0.1.0" {
-  import type { Event } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/upcasting@1.0.0" {
+  import type { Event } from "weir:plugin/types@1.0.0";
 
   export interface Upcasting {
     /** Same events, in the same order, with payloads (and event types) of the newest schema. Throws a `Problem`. */
@@ -127,8 +142,8 @@ declare module "weir:plugin/upcasting@0.1.0" {
   }
 }
 
-declare module "weir:plugin/deciding@0.1.0" {
-  import type { Command, Event, NewEvent, Payload, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/deciding@1.0.0" {
+  import type { Command, Event, NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
 
   export type Rejection =
     | { tag: "invalid"; val: Problem[] }
@@ -145,8 +160,8 @@ declare module "weir:plugin/deciding@0.1.0" {
   }
 }
 
-declare module "weir:plugin/projecting@0.1.0" {
-  import type { Event } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/projecting@1.0.0" {
+  import type { Event } from "weir:plugin/types@1.0.0";
 
   export interface Projecting {
     /** Throws a `Problem`. */
@@ -154,15 +169,15 @@ declare module "weir:plugin/projecting@0.1.0" {
   }
 }
 
-declare module "weir:plugin/querying@0.1.0" {
+declare module "weir:plugin/querying@1.0.0" {
   export interface Querying {
     /** The answer as JSON text. Throws a `Problem`. The view is read-only here. */
-    query(name: string, paramsJson: string): string;
+    query(name: string, params: [name: string, value: string][]): string;
   }
 }
 
-declare module "weir:plugin/processing@0.1.0" {
-  import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/processing@1.0.0" {
+  import type { Command, Event, NewCommand, NewEvent, Payload, Problem } from "weir:plugin/types@1.0.0";
 
   export interface Timer {
     key: string;
@@ -172,7 +187,7 @@ declare module "weir:plugin/processing@0.1.0" {
 
   export type Action =
     | { tag: "append"; val: NewEvent }
-    | { tag: "execute"; val: Command }
+    | { tag: "execute"; val: NewCommand }
     | { tag: "set-timer"; val: Timer }
     | { tag: "cancel-timer"; val: string };
 
@@ -181,12 +196,12 @@ declare module "weir:plugin/processing@0.1.0" {
     react(batch: Event[]): Action[];
     onTimer(due: Timer[]): Action[];
     /** The answer to `execute` when it is no. */
-    onRefused(command: Command, code: string, message: string): Action[];
+    onRefused(command: Command, reasons: Problem[]): Action[];
   }
 }
 
-declare module "weir:plugin/sinking@0.1.0" {
-  import type { Event, Problem } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/sinking@1.0.0" {
+  import type { Event, Problem } from "weir:plugin/types@1.0.0";
 
   /** Whom to deliver to: a consumer's id and its configuration as JSON. */
   export interface Target {
@@ -207,13 +222,13 @@ declare module "weir:plugin/sinking@0.1.0" {
   }
 
   export interface Sinking {
-    /** Refuse a consumer's configuration by throwing a `Problem`. */
+    /** Refuse a consumer's configuration by throwing `Problem[]`. */
     check(target: Target): void;
     deliver(target: Target, batch: Event[]): Receipt;
   }
 }
 
-declare module "weir:plugin/http@0.1.0" {
+declare module "weir:plugin/http@1.0.0" {
   export interface Request {
     method: string;
     url: string;
@@ -245,7 +260,7 @@ declare module "weir:plugin/http@0.1.0" {
   export default http;
 }
 
-declare module "weir:plugin/clock@0.1.0" {
+declare module "weir:plugin/clock@1.0.0" {
   const clock: {
     /** Unix milliseconds. */
     nowMs(): number;
@@ -253,8 +268,8 @@ declare module "weir:plugin/clock@0.1.0" {
   export default clock;
 }
 
-declare module "weir:plugin/view@0.1.0" {
-  import type { Payload } from "weir:plugin/types@0.1.0";
+declare module "weir:plugin/view@1.0.0" {
+  import type { Payload } from "weir:plugin/types@1.0.0";
 
   /** A key-value view, private to this plugin. What `apply` wrote commits together with the checkpoint, or not at all. */
   const view: {
@@ -269,7 +284,7 @@ declare module "weir:plugin/view@0.1.0" {
   export default view;
 }
 
-declare module "weir:plugin/log@0.1.0" {
+declare module "weir:plugin/log@1.0.0" {
   const log: {
     write(level: "trace" | "debug" | "info" | "warn" | "error", message: string, fields: [string, string][]): void;
     /** A counter or gauge of the plugin's own, shown in /metrics with the plugin's name and version. */

@@ -6,8 +6,8 @@ use weir_plugin_sdk::{Command, NewEvent, Payload, Problem};
 use crate::rule::Rule;
 
 pub const EVENT_VARIABLES: [&str; 7] = ["payload", "bytes", "type", "topic", "stream", "tags", "metadata"];
-pub const COMMAND_VARIABLES: [&str; 9] =
-    ["state", "payload", "bytes", "command", "topic", "stream", "actor", "metadata", "time"];
+pub const COMMAND_VARIABLES: [&str; 10] =
+    ["state", "payload", "bytes", "command", "topic", "stream", "actor", "tags", "metadata", "time"];
 
 /// The rules that are going to look.
 pub struct Needs<'a>(pub &'a [&'a Rule]);
@@ -41,6 +41,7 @@ pub fn of_command<'v>(
     facts.put("topic", || Value::text(&command.topic));
     facts.put("stream", || Value::text(&command.stream));
     facts.put("actor", || Value::or_null(command.actor.as_deref().map(Value::text)));
+    facts.put("tags", || Value::texts(&command.tags));
     facts.put("metadata", || Value::pairs(&command.metadata));
     facts.put("time", || Value::number(command.time_ms));
     Ok(facts.scope)

@@ -237,9 +237,9 @@ fn a_mistake_in_a_rule_stops_the_plugin_with_number_expression_and_place() {
             "unknown variable 'state'; there is payload, bytes, type, topic, stream, tags, metadata",
         ),
         (
-            json!({"command": "*", "check": "true\n && tags == []"}),
-            "line 2, column 5: unknown variable 'tags'; \
-             there is state, payload, bytes, command, topic, stream, actor, metadata, time",
+            json!({"command": "*", "check": "true\n && tag == []"}),
+            "line 2, column 5: unknown variable 'tag'; \
+             there is state, payload, bytes, command, topic, stream, actor, tags, metadata, time",
         ),
         (json!({"type": "*", "check": "payload.amount + 1"}), "column 1: it is an int and must be true or false"),
         (json!({"type": "*", "check": "true", "when": "'yes'"}), "when ''yes'': line 1, column 1: it is a text"),

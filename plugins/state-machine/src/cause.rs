@@ -1,7 +1,7 @@
 //! What an instance hears: an event, a timer, or that a command of its own was refused.
 
 use serde_json::{Value as Json, json};
-use weir_plugin_sdk::{Command, Event, Timer};
+use weir_plugin_sdk::{Command, Event, Problem, Timer};
 
 use crate::chart::Trigger;
 use crate::instance::{AFTER, Reminder};
@@ -19,7 +19,9 @@ impl<'a> Cause<'a> {
     }
 
     /// `cause` and `index` are those of the refused command's id: what it was sent for, and which of several it was.
-    pub fn refused(command: &'a Command, code: &'a str, message: &str, cause: &str, index: &str) -> Self {
+    pub fn refused(command: &'a Command, reasons: &'a [Problem], cause: &str, index: &str) -> Self {
+        let code = reasons.first().map_or("", |reason| &reason.code);
+        let message = Problem::messages(reasons);
         let sent: Option<Json> = command.json().ok();
         let payload = json!({"command": command.name, "code": code, "message": message, "payload": sent});
         Self::Refused { command, code, payload, id: format!("{cause}~{index}") }

@@ -1,7 +1,7 @@
 //! What a transition does: its actions, the timers that go with a change of state, and the instance after it.
 
 use weir_plugin_cel::{EvalError, Expression, Scope};
-use weir_plugin_sdk::{Action, Command, NewEvent, Problem};
+use weir_plugin_sdk::{Action, NewCommand, NewEvent, Problem};
 
 use crate::cause::Cause;
 use crate::chart::{Act, Delay, Machine, Template, Transition};
@@ -64,9 +64,9 @@ impl<'a> Deeds<'a> {
                         stream.source()
                     )));
                 };
-                let sent = Command::new(id, command, topic, stream, &payload.fill(scope)?).map_err(told)?;
+                let sent = NewCommand::new(id, command, topic, stream, &payload.fill(scope)?).map_err(told)?;
                 let actor = actor.as_ref().map(|actor| actor.named(scope)).transpose()?.flatten();
-                self.actions.push(Action::execute(Command { actor, ..sent }));
+                self.actions.push(Action::execute(NewCommand { actor, ..sent }));
             }
             Act::Append { topic, event_type, stream, payload } => {
                 let event = NewEvent::new(topic, event_type, &payload.fill(scope)?).map_err(told)?;

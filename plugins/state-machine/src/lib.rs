@@ -66,19 +66,13 @@ impl ProcessManager for StateMachine {
         }
     }
 
-    fn on_refused(
-        &mut self,
-        command: &Command,
-        code: &str,
-        message: &str,
-        view: &View,
-    ) -> Result<Vec<Action>, Problem> {
+    fn on_refused(&mut self, command: &Command, reasons: &[Problem], view: &View) -> Result<Vec<Action>, Problem> {
         let Some((machine, key, cause, index)) = read_command_id(&command.id) else { return Ok(Vec::new()) };
         let Some(machine) = self.machine(machine) else { return Ok(Vec::new()) };
-        let cause = Cause::refused(command, code, message, cause, index);
+        let cause = Cause::refused(command, reasons, cause, index);
         if cause.refusals() > REFUSALS_MAX {
             let what = format!("{REFUSALS_MAX} commands were refused, one because of the other; that ends here");
-            warn!(command = command.id, code = code; "{what}");
+            warn!(command = command.id, reasons = Problem::messages(reasons); "{what}");
             return Ok(Vec::new());
         }
         run::hear(machine, key, &cause, view)

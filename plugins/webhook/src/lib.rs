@@ -29,8 +29,8 @@ impl Sink for Webhook {
         Ok(Self)
     }
 
-    fn check(&mut self, target: &Target) -> Result<(), Problem> {
-        Config::read(target).map(|_| ())
+    fn check(&mut self, target: &Target) -> Result<(), Vec<Problem>> {
+        Config::read(target).map(drop).map_err(|problem| vec![problem])
     }
 
     fn deliver(&mut self, target: &Target, batch: &[Event]) -> Receipt {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use weir_plugin_sdk::http::{HttpError, Request};
 use weir_plugin_sdk::testing::{Host, event, status};
-use weir_plugin_sdk::{Event, Payload, Receipt, Rest, Retry, Sink, Target};
+use weir_plugin_sdk::{Event, Payload, Problem, Receipt, Rest, Retry, Sink, Target};
 
 use crate::Webhook;
 
@@ -239,14 +239,20 @@ fn bad_callbacks_are_refused_by_code() {
         "http://a.example\\@b",
     ];
     for callback in bad {
-        let problem = Webhook.check(&target(json!({"callback": callback}))).expect_err(callback);
+        let problem = refused(&target(json!({"callback": callback})));
         assert_eq!(
             (problem.code.as_str(), problem.pointer.as_deref()),
             ("INVALID_CALLBACK", Some("/callback")),
             "{callback}"
         );
     }
-    assert_eq!(Webhook.check(&target(json!({}))).expect_err("no callback").code, "INVALID_CALLBACK");
+    assert_eq!(refused(&target(json!({}))).code, "INVALID_CALLBACK");
+}
+
+/// The one reason.
+fn refused(target: &Target) -> Problem {
+    let [problem] = Webhook.check(target).expect_err(&target.config_json).try_into().expect("one reason");
+    problem
 }
 
 #[test]
@@ -261,7 +267,7 @@ fn other_bad_config_is_refused_and_never_sent() {
     let host = answering(200, &[]);
     for config in bad {
         let target = target(config);
-        assert_eq!(Webhook.check(&target).expect_err("refused").code, "INVALID_CONFIG", "{}", target.config_json);
+        assert_eq!(refused(&target).code, "INVALID_CONFIG", "{}", target.config_json);
         assert!(matches!(Webhook.deliver(&target, &batch(1..=1)).rest, Rest::Retry(_)));
     }
     assert_eq!(host.requests(), []);

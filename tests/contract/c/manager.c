@@ -73,6 +73,12 @@ static action_t *next(actions_t *actions, uint8_t tag) {
     return action;
 }
 
+static plugin_list_string_t copies(const plugin_list_string_t *of) {
+    plugin_list_string_t list = {.ptr = allocate(of->len, sizeof *list.ptr), .len = of->len};
+    for (size_t i = 0; i < of->len; i++) list.ptr[i] = copy(&of->ptr[i]);
+    return list;
+}
+
 static void ordered(const event_t *event, actions_t *actions) {
     plugin_string_t key = key_of("open/", &event->stream.val);
     payload_t payload = event->payload;
@@ -81,13 +87,14 @@ static void ordered(const event_t *event, actions_t *actions) {
 
     weir_plugin_types_metadata_t metadata = {.ptr = allocate(1, sizeof *metadata.ptr), .len = 1};
     metadata.ptr[0] = (pair_t){.f0 = text("cause"), .f1 = copy(&event->id)};
-    next(actions, EXPORTS_WEIR_PLUGIN_PROCESSING_ACTION_EXECUTE)->val.execute = (weir_plugin_types_command_t){
+    next(actions, EXPORTS_WEIR_PLUGIN_PROCESSING_ACTION_EXECUTE)->val.execute = (weir_plugin_types_new_command_t){
         .id = copy(&event->id),
         .name = text("pay"),
         .topic = text("payments"),
         .stream = copy(&event->stream.val),
         .payload = copy_of(&event->payload),
         .actor = {.is_some = true, .val = text("contract-manager")},
+        .tags = copies(&event->tags),
         .metadata = metadata,
     };
     next(actions, EXPORTS_WEIR_PLUGIN_PROCESSING_ACTION_SET_TIMER)->val.set_timer = (exports_weir_plugin_processing_timer_t){
@@ -160,13 +167,11 @@ bool exports_weir_plugin_processing_on_timer(exports_weir_plugin_processing_list
     return true;
 }
 
-/* {"code":"…"} */
-static payload_t code_as_json(const plugin_string_t *code) {
-    const char before[] = "{\"code\":\"", behind[] = "\"}";
-    /* A byte becomes six at most. */
-    char *out = allocate(sizeof before + 6 * code->len + sizeof behind, 1), *at = stpcpy(out, before);
-    for (size_t i = 0; i < code->len; i++) {
-        uint8_t c = code->ptr[i];
+/* A text as JSON; a byte of it becomes six at most. */
+static char *quoted(char *at, const plugin_string_t *of) {
+    *at++ = '"';
+    for (size_t i = 0; i < of->len; i++) {
+        uint8_t c = of->ptr[i];
         if (c == '"' || c == '\\') *at++ = '\\';
         if (c < 0x20) {
             at += sprintf(at, "\\u%04x", c);
@@ -174,21 +179,44 @@ static payload_t code_as_json(const plugin_string_t *code) {
             *at++ = (char)c;
         }
     }
-    strcpy(at, behind);
+    *at++ = '"';
+    return at;
+}
+
+/* {"code":"the first one's","at":[their pointers]} */
+static payload_t told(const exports_weir_plugin_processing_list_problem_t *reasons) {
+    size_t size = 32;
+    for (size_t i = 0; i < reasons->len; i++) {
+        const problem_t *reason = &reasons->ptr[i];
+        size += 6 * (reason->code.len + (reason->pointer.is_some ? reason->pointer.val.len : 0)) + 6;
+    }
+    char *out = allocate(size, 1), *at = stpcpy(out, "{\"code\":");
+    at = stpcpy(quoted(at, &reasons->ptr[0].code), ",\"at\":[");
+    bool first = true;
+    for (size_t i = 0; i < reasons->len; i++) {
+        if (!reasons->ptr[i].pointer.is_some) continue;
+        if (!first) *at++ = ',';
+        at = quoted(at, &reasons->ptr[i].pointer.val);
+        first = false;
+    }
+    strcpy(at, "]}");
     payload_t payload = json(out);
     free(out);
     return payload;
 }
 
-bool exports_weir_plugin_processing_on_refused(weir_plugin_types_command_t *command, plugin_string_t *code,
-                                               plugin_string_t *message, actions_t *ret, problem_t *err) {
+bool exports_weir_plugin_processing_on_refused(weir_plugin_types_command_t *command,
+                                               exports_weir_plugin_processing_list_problem_t *reasons, actions_t *ret,
+                                               problem_t *err) {
     (void)err;
-    pair_t fields[] = {{.f0 = lent("code"), .f1 = *code}, {.f0 = lent("message"), .f1 = *message}};
-    write_log(WEIR_PLUGIN_LOG_LEVEL_WARN, "refused", fields, 2);
+    for (size_t i = 0; i < reasons->len; i++) {
+        pair_t fields[] = {{.f0 = lent("code"), .f1 = reasons->ptr[i].code},
+                           {.f0 = lent("message"), .f1 = reasons->ptr[i].message}};
+        write_log(WEIR_PLUGIN_LOG_LEVEL_WARN, "refused", fields, 2);
+    }
     *ret = (actions_t){.ptr = allocate(1, sizeof *ret->ptr), .len = 0};
-    append(ret, "refused", &command->stream, code_as_json(code));
+    append(ret, "refused", &command->stream, told(reasons));
     weir_plugin_types_command_free(command);
-    plugin_string_free(code);
-    plugin_string_free(message);
+    exports_weir_plugin_processing_list_problem_free(reasons);
     return true;
 }

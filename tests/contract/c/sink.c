@@ -32,10 +32,13 @@ static bool url_of(const target_t *target, plugin_string_t *url) {
     return true;
 }
 
-bool exports_weir_plugin_sinking_check(target_t *target, problem_t *err) {
+bool exports_weir_plugin_sinking_check(target_t *target, exports_weir_plugin_sinking_list_problem_t *err) {
     plugin_string_t url;
     bool fits = url_of(target, &url);
-    if (!fits) *err = problem("no-url", "the target needs a url", "/url");
+    if (!fits) {
+        *err = (exports_weir_plugin_sinking_list_problem_t){.ptr = allocate(1, sizeof *err->ptr), .len = 1};
+        err->ptr[0] = problem("no-url", "the target needs a url", "/url");
+    }
     exports_weir_plugin_sinking_target_free(target);
     return fits;
 }

@@ -17,7 +17,7 @@ from wit_world.exports.processing import (
     Timer,
 )
 from wit_world.imports import log, view
-from wit_world.imports.types import Command, Event, NewEvent, Payload
+from wit_world.imports.types import Command, Event, NewCommand, NewEvent, Payload, Problem
 
 
 class Lifecycle(common.Lifecycle):
@@ -36,9 +36,11 @@ class Processing(exports.Processing):
     def on_timer(self, due: List[Timer]) -> List[Action]:
         return [append("overdue", timer.key, as_json({"open": count_open()})) for timer in due]
 
-    def on_refused(self, command: Command, code: str, message: str) -> List[Action]:
-        log.write(log.Level.WARN, "refused", [("code", code), ("message", message)])
-        return [append("refused", command.stream, as_json({"code": code}))]
+    def on_refused(self, command: Command, reasons: List[Problem]) -> List[Action]:
+        for reason in reasons:
+            log.write(log.Level.WARN, "refused", [("code", reason.code), ("message", reason.message)])
+        places = [reason.pointer for reason in reasons if reason.pointer is not None]
+        return [append("refused", command.stream, as_json({"code": reasons[0].code, "at": places}))]
 
 
 def count(batch: List[Event]) -> None:
@@ -52,15 +54,15 @@ def count(batch: List[Event]) -> None:
 def ordered(event: Event) -> List[Action]:
     stream = stream_of(event)
     view.put(f"open/{stream}", event.payload)
-    pay = Command(
+    pay = NewCommand(
         id=event.id,
         name="pay",
         topic="payments",
         stream=stream,
         payload=event.payload,
         actor="contract-manager",
+        tags=event.tags,
         metadata=[("cause", event.id)],
-        time_ms=0,
     )
     return [Action_Execute(pay), Action_SetTimer(Timer(stream, event.time_ms + 1000, event.payload))]
 

@@ -23,7 +23,7 @@ class Lifecycle(common.Lifecycle):
 class Sinking(exports.Sinking):
     def check(self, target: Target) -> None:
         if url_of(target) is None:
-            raise Err(problem("no-url", "the target needs a url", "/url"))
+            raise Err([problem("no-url", "the target needs a url", "/url")])
 
     def deliver(self, target: Target, batch: List[Event]) -> Receipt:
         log.write(log.Level.INFO, "deliver", [("target", target.id), ("now-ms", str(clock.now_ms()))])

@@ -1,7 +1,7 @@
 // What the plugins of this folder share.
 
-import type { Lifecycle, Manifest } from "weir:plugin/lifecycle@0.1.0";
-import type { Payload, Problem } from "weir:plugin/types@0.1.0";
+import type { Lifecycle, Manifest } from "weir:plugin/lifecycle@1.0.0";
+import type { Payload, Problem } from "weir:plugin/types@1.0.0";
 
 /** The same for all kinds but for what is said here. */
 export function lifecycle(own: Pick<Manifest, "name" | "description"> & Partial<Manifest>): Lifecycle {

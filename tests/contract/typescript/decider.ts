@@ -1,8 +1,8 @@
 // Counts up and down, never below zero. See ../README.md.
 
-import type { Deciding, Rejection } from "weir:plugin/deciding@0.1.0";
-import log from "weir:plugin/log@0.1.0";
-import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@0.1.0";
+import type { Deciding, Rejection } from "weir:plugin/deciding@1.0.0";
+import log from "weir:plugin/log@1.0.0";
+import type { Command, Event, NewEvent, Payload } from "weir:plugin/types@1.0.0";
 
 import { integer, json, lifecycle as life, problem, raw } from "./common.js";
 

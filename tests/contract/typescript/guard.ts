@@ -1,9 +1,9 @@
 // Refuses and replaces events by their type, and commands by their name and state. See ../README.md.
 
-import type { Guarding } from "weir:plugin/guarding@0.1.0";
-import log from "weir:plugin/log@0.1.0";
-import type { NewEvent } from "weir:plugin/types@0.1.0";
-import type { Validating, Verdict } from "weir:plugin/validating@0.1.0";
+import type { Guarding } from "weir:plugin/guarding@1.0.0";
+import log from "weir:plugin/log@1.0.0";
+import type { NewEvent } from "weir:plugin/types@1.0.0";
+import type { Validating, Verdict } from "weir:plugin/validating@1.0.0";
 
 import { json, lifecycle as life, problem, raw } from "./common.js";
 

@@ -1,9 +1,9 @@
 // Asks for the payment of orders, and tells when one is late or refused. See ../README.md.
 
-import log from "weir:plugin/log@0.1.0";
-import type { Action, Processing } from "weir:plugin/processing@0.1.0";
-import type { Event, Payload } from "weir:plugin/types@0.1.0";
-import view from "weir:plugin/view@0.1.0";
+import log from "weir:plugin/log@1.0.0";
+import type { Action, Processing } from "weir:plugin/processing@1.0.0";
+import type { Event, Payload } from "weir:plugin/types@1.0.0";
+import view from "weir:plugin/view@1.0.0";
 
 import { integer, json, lifecycle as life, problem } from "./common.js";
 
@@ -23,9 +23,10 @@ export const processing: Processing = {
 
   onTimer: (due) => due.map(({ key }) => append("overdue", key, json({ open: open() }))),
 
-  onRefused(command, code, message) {
-    log.write("warn", "refused", [["code", code], ["message", message]]);
-    return [append("refused", command.stream, json({ code }))];
+  onRefused(command, reasons) {
+    for (const { code, message } of reasons) log.write("warn", "refused", [["code", code], ["message", message]]);
+    const code = reasons[0]?.code;
+    return [append("refused", command.stream, json({ code, at: reasons.flatMap(({ pointer }) => pointer ?? []) }))];
   },
 };
 
@@ -52,8 +53,8 @@ function ordered(event: Event): Action[] {
     stream,
     payload: event.payload,
     actor: "contract-manager",
+    tags: event.tags,
     metadata: [["cause", event.id] as [string, string]],
-    timeMs: 0,
   };
   return [
     { tag: "execute", val: pay },

@@ -1,10 +1,10 @@
 // Posts payloads to the URL of its consumer. See ../README.md.
 
-import clock from "weir:plugin/clock@0.1.0";
-import http, { type HttpError, type Request, type Response } from "weir:plugin/http@0.1.0";
-import log from "weir:plugin/log@0.1.0";
-import type { Rest, Sinking, Target } from "weir:plugin/sinking@0.1.0";
-import type { Payload } from "weir:plugin/types@0.1.0";
+import clock from "weir:plugin/clock@1.0.0";
+import http, { type HttpError, type Request, type Response } from "weir:plugin/http@1.0.0";
+import log from "weir:plugin/log@1.0.0";
+import type { Rest, Sinking, Target } from "weir:plugin/sinking@1.0.0";
+import type { Payload } from "weir:plugin/types@1.0.0";
 
 import { lifecycle as life, member, problem } from "./common.js";
 
@@ -18,7 +18,7 @@ export const lifecycle = life({
 
 export const sinking: Sinking = {
   check(target) {
-    if (urlOf(target) === undefined) throw problem("no-url", "the target needs a url", "/url");
+    if (urlOf(target) === undefined) throw [problem("no-url", "the target needs a url", "/url")];
   },
 
   deliver(target, batch) {

@@ -1,8 +1,8 @@
 // Events of type `made-v1` become `made-v2`. See ../README.md.
 
-import log from "weir:plugin/log@0.1.0";
-import type { Event } from "weir:plugin/types@0.1.0";
-import type { Upcasting } from "weir:plugin/upcasting@0.1.0";
+import log from "weir:plugin/log@1.0.0";
+import type { Event } from "weir:plugin/types@1.0.0";
+import type { Upcasting } from "weir:plugin/upcasting@1.0.0";
 
 import { integer, json, lifecycle as life, problem } from "./common.js";
 

@@ -2,6 +2,7 @@
 
 mod crash;
 mod followers;
+mod holds;
 mod hostile;
 mod openapi;
 mod projects;

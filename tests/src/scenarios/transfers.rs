@@ -12,6 +12,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use super::holds;
 use super::reload::marked;
 use crate::{Client, ServerOptions, TestServer, eventually};
 
@@ -35,6 +36,8 @@ pub struct TransfersReport {
     /// How many transfers ended so, and why those that failed did.
     pub ends: BTreeMap<String, usize>,
     pub balance: u64,
+    /// How many timers fired, and how many were cancelled.
+    pub timers: BTreeMap<&'static str, usize>,
 }
 
 /// The bank's plugins that take part.
@@ -48,26 +51,31 @@ const HURRIED: usize = 50;
 const PATIENT_MS: u64 = 3_600_000;
 const END_SECONDS_MAX: u64 = 900;
 
-/// Has money moved while the server is killed and plugins are replaced at random, then checks that the sum is what it was, and
-/// that every transfer ended once.
+/// Has money moved, and holds placed and released, while the server is killed and plugins are replaced at random, then checks that
+/// the sum is what it was, that every transfer ended once, and that every timer fired once or was cancelled.
 ///
 /// # Panics
-/// When money was lost or made, or a transfer has no end, or two.
+/// When money was lost or made, a transfer has no end, or two, or a timer was lost, or fired twice.
 pub async fn transfers(options: ServerOptions, plan: TransfersPlan) -> TransfersReport {
     let mut server = TestServer::start(options).await;
     found(&server, plan).await;
+    holds::found(&server).await;
     let begun = Instant::now();
     let (address, clients) = watch::channel(server.client.clone());
     let sent = Arc::new(AtomicUsize::new(0));
     let senders: Vec<_> =
         (0..plan.clients).map(|client| tokio::spawn(send(client, plan, clients.clone(), sent.clone()))).collect();
+    let plugins: Vec<String> =
+        PLUGINS.iter().map(|name| format!("bank/dist/{name}")).chain([format!("dist/{}", holds::PLUGIN)]).collect();
+    let (over, stop) = watch::channel(false);
+    let holding = tokio::spawn(holds::place(plan.seed, clients, stop));
     let mut random = StdRng::seed_from_u64(plan.seed);
     let mut report = TransfersReport::default();
     for round in 1..=plan.kills {
         let share = plan.transfers * round / (plan.kills + 1);
         eventually("transfers are asked for", 300, async || (sent.load(Ordering::Relaxed) >= share).then_some(()))
             .await;
-        replace(&server, PLUGINS[random.random_range(0..PLUGINS.len())], &mut random);
+        replace(&server, &plugins[random.random_range(0..plugins.len())], &mut random);
         report.replaced += 1;
         tokio::time::sleep(Duration::from_millis(random.random_range(0..1_000))).await;
         server.kill().await;
@@ -78,7 +86,10 @@ pub async fn transfers(options: ServerOptions, plan: TransfersPlan) -> Transfers
     for sender in senders {
         sender.await.expect("it sent all");
     }
+    over.send_replace(true);
+    let placed = holding.await.expect("it placed and released them");
     report.ends = all_end_once(&server.client, plan).await;
+    report.timers = holds::each_timer_fired_once_or_was_cancelled(&server.client, placed).await;
     report.balance = nothing_is_lost(&server.client, plan).await;
     report.seconds = begun.elapsed().as_secs_f64();
     report
@@ -114,9 +125,9 @@ async fn found(server: &TestServer, plan: TransfersPlan) {
 
 /// The same plugin with another digest.
 fn replace(server: &TestServer, plugin: &str, random: &mut StdRng) {
-    let path = server.plugins_dir().join(format!("{plugin}.wasm"));
-    let bytes =
-        std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../plugins/bank/dist/{plugin}.wasm")));
+    let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../plugins/{plugin}.wasm"));
+    let path = server.plugins_dir().join(from.file_name().expect("a file"));
+    let bytes = std::fs::read(from);
     std::fs::write(path, marked(bytes.expect("it was there"), random.random())).expect("replaced");
 }
 
@@ -132,25 +143,28 @@ async fn send(client: usize, plan: TransfersPlan, mut clients: watch::Receiver<C
         payload["timeoutMs"] = if number % HURRIED == 0 { 1 } else { PATIENT_MS }.into();
         let event =
             json!({"type": "transfer-requested", "stream": format!("t{number}"), "payload": payload}).to_string();
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            assert!(attempts < 10_000, "nobody answers");
-            let api = clients.borrow_and_update().clone();
-            // Sent twice it is the same transfer.
-            match api.try_send(Method::POST, "/topics/transfers/events", event.clone()).await {
-                Ok(answer) if answer.status == 201 => break,
-                Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.text),
-                Err(_) => {}
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
+        // Sent twice it is the same transfer.
+        send_surely(&mut clients, "transfers", &event).await;
         sent.fetch_add(1, Ordering::Relaxed);
     }
 }
 
+/// Sends an event until it is taken, by one of the servers that come and go.
+pub(super) async fn send_surely(clients: &mut watch::Receiver<Client>, topic: &str, event: &str) {
+    for _ in 0..10_000 {
+        let api = clients.borrow_and_update().clone();
+        match api.try_send(Method::POST, &format!("/topics/{topic}/events"), event.to_owned()).await {
+            Ok(answer) if answer.status == 201 => return,
+            Ok(answer) => assert_eq!(answer.status, 503, "{}", answer.text),
+            Err(_) => {}
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("nobody answers");
+}
+
 /// Reads a topic page by page.
-async fn each_event(api: &Client, topic: &str, mut see: impl FnMut(&Value)) {
+pub(super) async fn each_event(api: &Client, topic: &str, mut see: impl FnMut(&Value)) {
     let mut from = 1;
     loop {
         let page = api.get(&format!("/topics/{topic}/events?from={from}&limit=5000")).await.ok(200);

@@ -31,6 +31,7 @@ const RULES: &[Rule] = &[
             "rand",
             "ring",
             "rustix",
+            "semver",
             "sha2",
             "smallvec",
             "thread_priority",

@@ -3,12 +3,13 @@
 //! They are called through the plugin room itself, because that is where they are contained, for kinds that no request
 //! reaches yet too. What a hostile file does to a running server is in `plugins.rs`, and to its speed in the soak.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use weir::model::{Event, EventType, NewEvent, Payload, StreamName, TopicName};
 use weir::plugin::{
-    Command, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, LoadError, MemoryView, PluginError, Sidecar,
-    Target, Timer, Workbench, Workpiece,
+    Command, HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, LoadError, MemoryView, PluginError, Refusal,
+    Sidecar, Target, Timer, Workbench, Workpiece,
 };
 
 use weir_tests::scenarios::odd;
@@ -50,8 +51,13 @@ pub struct Shop {
 impl Shop {
     pub fn open() -> Self {
         let dir = tempfile::tempdir().expect("a directory");
-        let bench = Workbench::new(&dir.path().join("cache"), dir.path().join("secrets"), Arc::new(Silence));
-        Self { bench: bench.expect("a workbench"), _dir: dir }
+        Self { bench: workbench(&dir.path().join("cache"), &dir), _dir: dir }
+    }
+
+    /// What is compiled is found by the next shop of this cache.
+    pub fn keeping(cache: &Path) -> Self {
+        let dir = tempfile::tempdir().expect("a directory");
+        Self { bench: workbench(cache, &dir), _dir: dir }
     }
 
     pub async fn load(&self, file: &str, behaviour: &str, sidecar: &str) -> Result<Workpiece, LoadError> {
@@ -62,6 +68,10 @@ impl Shop {
     pub async fn take(&self, bytes: Vec<u8>, sidecar: Sidecar) -> Result<Workpiece, LoadError> {
         self.bench.load("odd", bytes, sidecar).await
     }
+}
+
+fn workbench(cache: &Path, dir: &tempfile::TempDir) -> Workbench {
+    Workbench::new(cache, dir.path().join("secrets"), Arc::new(Silence)).expect("a workbench")
 }
 
 fn event(position: u64, event_type: &str) -> Event {
@@ -91,6 +101,7 @@ fn command(name: &str) -> Command {
         stream: StreamName::parse("o-1").expect("a stream"),
         payload: Payload::Json(r#"{"by":1}"#.into()),
         actor: None,
+        tags: Vec::new(),
         metadata: Vec::new(),
         time_ms: 1,
     }
@@ -107,9 +118,12 @@ pub async fn call(piece: &Workpiece, call: &str) -> Result<String, PluginError> 
             let (one, two) = (new_event(), new_event());
             format!("{:?}", piece.validator().expect("a validator").validate(&[], &[&one, &two]).await?)
         }
+        "guard" => {
+            format!("{:?}", piece.validator().expect("a validator").guard(None, &command("add")).await?)
+        }
         "upcast" => format!("{:?}", piece.upcaster().expect("an upcaster").upcast(&events).await?),
         "apply" => format!("{:?}", piece.projection().expect("a projection").apply(view(), &events).await?),
-        "query" => format!("{:?}", piece.projection().expect("a projection").query(view(), "count", "{}").await?),
+        "query" => format!("{:?}", piece.projection().expect("a projection").query(view(), "count", &[]).await?),
         "evolve" => format!("{:?}", piece.decider().expect("a decider").evolve(None, &events).await?),
         "decide" => {
             let state = Payload::Json(r#"{"n":0}"#.into());
@@ -117,6 +131,11 @@ pub async fn call(piece: &Workpiece, call: &str) -> Result<String, PluginError> 
         }
         "react" => format!("{:?}", piece.process_manager().expect("a manager").react(view(), &events).await?),
         "timer" => format!("{:?}", piece.process_manager().expect("a manager").on_timer(view(), &[timer]).await?),
+        "refused" => {
+            let reason = Refusal { code: "no".into(), message: "no".into(), pointer: Some("/by".into()) };
+            let manager = piece.process_manager().expect("a manager");
+            format!("{:?}", manager.on_refused(view(), &command("pay"), &[reason]).await?)
+        }
         "check" => format!("{:?}", piece.sink().expect("a sink").check(&target).await?),
         "deliver" => format!("{:?}", piece.sink().expect("a sink").deliver(&target, &events).await?),
         other => panic!("there is no call '{other}'"),

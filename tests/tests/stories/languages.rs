@@ -142,8 +142,11 @@ async fn projections_of_all_languages_give_the_same_views() {
                 view = view.after(writes);
             }
             let mut answers = Vec::new();
-            for query in ["count", "total", "nonsense"] {
-                answers.push(projection.query(Arc::new(view.clone()), query, "{}").await.expect("an answer"));
+            let two: &[_] = &[("stream", "c"), ("other", "x"), ("stream", "none")];
+            for (query, params) in
+                [("count", &[][..]), ("total", &[]), ("nonsense", &[]), ("count", two), ("total", two)]
+            {
+                answers.push(projection.query(Arc::new(view.clone()), query, params).await.expect("an answer"));
             }
             views.push((format!("{language}, {size} a batch"), view, answers));
         }
@@ -156,6 +159,7 @@ async fn projections_of_all_languages_give_the_same_views() {
     assert_eq!(entry("c").as_deref(), Some(r#"{"count":2,"sum":100,"last":21}"#));
     assert_eq!(view.0.len(), 3, "{view:?}");
     assert_eq!(answers[0], Ok("3".to_owned()));
+    assert_eq!(answers[3..], [Ok("1".to_owned()), Ok("100".to_owned())], "those that were asked for alone");
     assert!(matches!(&answers[2], Err(problem) if problem.message == "there is no query 'nonsense'"), "{answers:?}");
 }
 
@@ -186,11 +190,16 @@ async fn a_plugin_is_replaced_by_one_in_another_language() {
 /// The kinds that the examples are not of, with one behaviour in each language (tests/contract), by one file of cases.
 #[tokio::test(flavor = "multi_thread")]
 async fn plugins_of_every_kind_and_language_do_what_their_cases_say() {
+    cases_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join("contract/dist")).await;
+}
+
+/// Runs all cases of the contract's plugins in a folder.
+pub async fn cases_of(components: &Path) {
     let contract = Path::new(env!("CARGO_MANIFEST_DIR")).join("contract");
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("contract-cache");
     for kind in ["upcaster", "decider", "manager", "sink", "guard"] {
         for language in ["ts", "python", "c"] {
-            let component = contract.join(format!("dist/{language}-{kind}.wasm"));
+            let component = components.join(format!("{language}-{kind}.wasm"));
             assert!(component.is_file(), "no {language}-{kind}.wasm; run `cargo xtask examples`");
             let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_weir-under-test"));
             command.args(["plugin", "test", "--cache"]).arg(&cache).arg(&component);

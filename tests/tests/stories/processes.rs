@@ -131,6 +131,7 @@ async fn money_is_neither_lost_nor_made_while_the_server_is_killed_and_its_plugi
     let plan = TransfersPlan { accounts: 20, transfers: 400, clients: 8, kills: 4, seed: 7 };
     let report = transfers(options(), plan).await;
     assert_eq!(report.ends.values().sum::<usize>(), 400);
+    assert!(report.timers["fired"] > 0 && report.timers["cancelled"] > 0, "{report:?}");
     let failed: usize = report.ends.iter().filter(|(end, _)| end.starts_with("transfer-failed")).map(|(_, n)| n).sum();
     assert!(report.ends["transfer-completed"] > 50 && failed >= 1, "{report:?}");
 }

@@ -72,6 +72,7 @@ fn probe_command(new: &NewEvent) -> Option<Command> {
         stream: StreamName::parse("probe").ok()?,
         payload: Payload::Json("{}".into()),
         actor: None,
+        tags: Vec::new(),
         metadata: Vec::new(),
         time_ms: component::TIME_MS,
     })
@@ -109,7 +110,7 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
         let writes = |writes: crate::plugin::ViewWrites| format!("{} writes", writes.len());
         add("apply", answer.map(|answer| answer.map_or_else(refused, writes)));
         if projection.has_queries() {
-            let answer = projection.query(view(), "probe", "{}").await;
+            let answer = projection.query(view(), "probe", &[]).await;
             add("query", answer.map(|answer| answer.map_or_else(refused, |_| "ok".to_owned())));
         }
     }
@@ -133,7 +134,9 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
             answer.map(|answer| answer.map_or_else(refused, |done| format!("{} actions", done.actions.len()))),
         );
         if let Some(command) = probe_command(&new) {
-            let answer = manager.on_refused(view(), &command, "probe", "probe").await;
+            let probe = "probe".to_owned();
+            let reason = Refusal { code: probe.clone(), message: probe, pointer: None };
+            let answer = manager.on_refused(view(), &command, &[reason]).await;
             add(
                 "on-refused",
                 answer.map(|answer| answer.map_or_else(refused, |done| format!("{} actions", done.actions.len()))),
@@ -147,7 +150,7 @@ async fn trials(piece: &Workpiece) -> Vec<Trial> {
             "check",
             answer.map(|answer| {
                 answer.map_or_else(
-                    |refusal| format!("refused an empty target: {}", refusal.message),
+                    |refusals| format!("refused an empty target{}", Refusal::because(&refusals)),
                     |()| "ok".to_owned(),
                 )
             }),
@@ -355,7 +358,7 @@ fn shown(path: Option<&Path>) -> String {
     path.map_or_else(|| "none: defaults, and no grants".to_owned(), |path| path.display().to_string())
 }
 
-/// `weir:plugin@0.1.0: log, types`: one line a package instead of one an interface.
+/// `weir:plugin@1.0.0: log, types`: one line a package instead of one an interface.
 fn by_package(imports: &[String]) -> Vec<String> {
     let mut packages: std::collections::BTreeMap<String, Vec<&str>> = std::collections::BTreeMap::new();
     for import in imports {
@@ -395,7 +398,7 @@ mod tests {
         let report = check_file(&guests::validator(&guests::Validator::default()), None).await.expect("taken");
         let text = report.text();
         for part in
-            ["validator", "mood 1.0.0", "weir:plugin@0.1.0: log", "all events of all topics", "64.0 MiB of memory"]
+            ["validator", "mood 1.0.0", "weir:plugin@1.0.0: log", "all events of all topics", "64.0 MiB of memory"]
         {
             assert!(text.contains(part), "'{part}' is missing in:\n{text}");
         }

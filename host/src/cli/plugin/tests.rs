@@ -21,16 +21,16 @@ pub fn write(name: &str, bytes: &[u8], sidecar: Option<&str>) -> (TempDir, Compo
 
 const LIFE: &str = r#"
     (data (i32.const 520) "1.0.0")
-    (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32) (i32.store (i32.const 256) (i32.const 512))
+    (func (export "weir:plugin/lifecycle@1.0.0#describe") (result i32) (i32.store (i32.const 256) (i32.const 512))
         (i32.store (i32.const 260) (i32.const 4)) (i32.store (i32.const 264) (i32.const 520))
         (i32.store (i32.const 268) (i32.const 5)) (i32.const 256))
-    (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32)
+    (func (export "weir:plugin/lifecycle@1.0.0#init") (param i32 i32) (result i32)
         (i32.store (i32.const 128) (i32.const 0)) (i32.const 128))
 "#;
 
 /// An upcaster that gives back what it was given.
 pub fn upcaster() -> Vec<u8> {
-    let functions = r#"(func (export "weir:plugin/upcasting@0.1.0#upcast") (param i32 i32) (result i32)
+    let functions = r#"(func (export "weir:plugin/upcasting@1.0.0#upcast") (param i32 i32) (result i32)
         (i32.store (i32.const 128) (i32.const 0)) (i32.store (i32.const 132) (local.get 0))
         (i32.store (i32.const 136) (local.get 1)) (i32.const 128))"#;
     let world = "world upcaster { import log; export lifecycle; export upcasting; }";
@@ -39,27 +39,27 @@ pub fn upcaster() -> Vec<u8> {
 
 /// A projection that puts `{"a":1}` under the key `no`, and answers every query with that.
 pub fn projection() -> Vec<u8> {
-    let import = r#"(import "weir:plugin/view@0.1.0" "put" (func $put (param i32 i32 i32 i32 i32)))"#;
+    let import = r#"(import "weir:plugin/view@1.0.0" "put" (func $put (param i32 i32 i32 i32 i32)))"#;
     let functions = r#"
-        (func (export "weir:plugin/projecting@0.1.0#apply") (param i32 i32) (result i32)
+        (func (export "weir:plugin/projecting@1.0.0#apply") (param i32 i32) (result i32)
             (call $put (i32.const 528) (i32.const 2) (i32.const 0) (i32.const 540) (i32.const 7))
             (i32.store (i32.const 128) (i32.const 0)) (i32.const 128))
-        (func (export "weir:plugin/querying@0.1.0#query") (param i32 i32 i32 i32) (result i32)
+        (func (export "weir:plugin/querying@1.0.0#query") (param i32 i32 i32 i32) (result i32)
             (i32.store (i32.const 128) (i32.const 0)) (i32.store (i32.const 132) (i32.const 540))
             (i32.store (i32.const 136) (i32.const 7)) (i32.const 128))"#;
-    let world = "world projection { import log; import view; export lifecycle; export weir:plugin/projecting@0.1.0; \
-                 export weir:plugin/querying@0.1.0; }";
+    let world = "world projection { import log; import view; export lifecycle; export weir:plugin/projecting@1.0.0; \
+                 export weir:plugin/querying@1.0.0; }";
     guests::with_import("projection", world, import, &format!("{LIFE}{functions}"))
 }
 
 /// A decider whose state is always `{"a":1}`: the command `no` is a conflict, any other gives one event `sent`.
 pub fn decider() -> Vec<u8> {
     let functions = r#"
-        (func (export "weir:plugin/deciding@0.1.0#evolve") (param i32 i32 i32 i32 i32 i32) (result i32)
+        (func (export "weir:plugin/deciding@1.0.0#evolve") (param i32 i32 i32 i32 i32 i32) (result i32)
             (i32.store (i32.const 128) (i32.const 0)) (i32.store (i32.const 132) (i32.const 1))
             (i32.store (i32.const 136) (i32.const 0)) (i32.store (i32.const 140) (i32.const 540))
             (i32.store (i32.const 144) (i32.const 7)) (i32.const 128))
-        (func (export "weir:plugin/deciding@0.1.0#decide") (param $in i32) (result i32)
+        (func (export "weir:plugin/deciding@1.0.0#decide") (param $in i32) (result i32)
             (if (i32.eq (i32.load offset=28 (local.get $in)) (i32.const 2)) (then
                 (i32.store (i32.const 128) (i32.const 1)) (i32.store (i32.const 132) (i32.const 1))
                 (i32.store (i32.const 136) (i32.const 528)) (i32.store (i32.const 140) (i32.const 2))
@@ -82,11 +82,11 @@ pub fn process_manager() -> Vec<u8> {
         (i32.store (i32.const 780) (i32.const 2)) (i32.store (i32.const 128) (i32.const 0))
         (i32.store (i32.const 132) (i32.const 768)) (i32.store (i32.const 136) (i32.const 1)) (i32.const 128))"#;
     let functions = format!(
-        r#"{LIFE}(func (export "weir:plugin/processing@0.1.0#react") (param i32 i32) {body}
-        (func (export "weir:plugin/processing@0.1.0#on-timer") (param i32 i32) {body}
-        (func (export "weir:plugin/processing@0.1.0#on-refused") (param i32) {body}"#
+        r#"{LIFE}(func (export "weir:plugin/processing@1.0.0#react") (param i32 i32) {body}
+        (func (export "weir:plugin/processing@1.0.0#on-timer") (param i32 i32) {body}
+        (func (export "weir:plugin/processing@1.0.0#on-refused") (param i32) {body}"#
     );
     let world = "world process-manager { import log; import view; export lifecycle; \
-                 export weir:plugin/processing@0.1.0; }";
+                 export weir:plugin/processing@1.0.0; }";
     guests::of_world("process-manager", world, &functions)
 }

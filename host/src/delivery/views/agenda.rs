@@ -18,7 +18,7 @@ use serde_json::value::RawValue;
 use sha2::{Digest, Sha256};
 
 use crate::model::{EventType, IdempotencyKey, NewEvent, Payload, Position, StreamName, Tag, TopicName, hex};
-use crate::plugin::{Action, Command, Timer};
+use crate::plugin::{Action, Command, Refusal, Timer};
 use crate::storage::StorageError;
 use crate::storage::views::Shown;
 
@@ -74,7 +74,7 @@ pub struct Heard {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum News {
     Fired(Vec<Timer>),
-    Refused { command: Box<Command>, code: String, words: String },
+    Refused { command: Box<Command>, reasons: Vec<Refusal> },
 }
 
 /// Changes of an agenda that are not committed yet: the next one sees those before it.
@@ -311,7 +311,7 @@ struct StoredHeard {
 #[derive(Serialize, Deserialize)]
 enum StoredNews {
     Fired(Vec<(String, StoredTimer)>),
-    Refused { command: StoredDeed, code: String, words: String },
+    Refused { command: StoredDeed, reasons: Vec<Refusal> },
 }
 
 impl StoredHeard {
@@ -320,9 +320,9 @@ impl StoredHeard {
             News::Fired(timers) => {
                 StoredNews::Fired(timers.iter().map(|timer| (timer.key.clone(), StoredTimer::of(timer))).collect())
             }
-            News::Refused { command, code, words } => {
+            News::Refused { command, reasons } => {
                 let command = StoredDeed::of(&Deed::Execute((**command).clone()));
-                StoredNews::Refused { command, code: code.clone(), words: words.clone() }
+                StoredNews::Refused { command, reasons: reasons.clone() }
             }
         };
         Self { position: heard.position, news }
@@ -333,8 +333,8 @@ impl StoredHeard {
             |(key, timer): (String, StoredTimer)| Timer { key, at_ms: timer.at_ms, payload: timer.payload.payload() };
         let news = match self.news {
             StoredNews::Fired(timers) => News::Fired(timers.into_iter().map(timer).collect()),
-            StoredNews::Refused { command, code, words } => match command.deed()? {
-                Deed::Execute(command) => News::Refused { command: Box::new(command), code, words },
+            StoredNews::Refused { command, reasons } => match command.deed()? {
+                Deed::Execute(command) => News::Refused { command: Box::new(command), reasons },
                 Deed::Append(_) => return Err(corrupt("an event was refused instead of a command")),
             },
         };
@@ -378,6 +378,7 @@ enum StoredDeed {
         stream: String,
         payload: StoredPayload,
         actor: Option<String>,
+        tags: Vec<String>,
         metadata: Vec<(String, String)>,
         time_ms: u64,
     },
@@ -419,7 +420,7 @@ impl StoredDeed {
                 stream: event.stream.as_ref().map(ToString::to_string),
                 event_type: event.event_type.to_string(),
                 payload: StoredPayload::of(&event.payload),
-                tags: event.tags.iter().map(|tag| tag.as_str().to_owned()).collect(),
+                tags: event.tags.iter().map(ToString::to_string).collect(),
                 metadata: event.metadata.to_vec(),
             },
             Deed::Execute(command) => StoredDeed::Execute {
@@ -429,6 +430,7 @@ impl StoredDeed {
                 stream: command.stream.to_string(),
                 payload: StoredPayload::of(&command.payload),
                 actor: command.actor.clone(),
+                tags: command.tags.iter().map(ToString::to_string).collect(),
                 metadata: command.metadata.to_vec(),
                 time_ms: command.time_ms,
             },
@@ -438,19 +440,20 @@ impl StoredDeed {
     fn deed(self) -> Result<Deed, StorageError> {
         let odd = |error: crate::model::NameError| corrupt(&error.to_string());
         let stream_name = |stream: String| StreamName::parse(&stream).map_err(odd);
+        let labels = |tags: Vec<String>| tags.iter().map(|tag| Tag::parse(tag).map_err(odd)).collect::<Result<_, _>>();
         Ok(match self {
             StoredDeed::Append { topic, stream, event_type, payload, tags, metadata } => Deed::Append(NewEvent {
                 topic: TopicName::parse(&topic).map_err(odd)?,
                 stream: stream.map(stream_name).transpose()?,
                 event_type: EventType::parse(&event_type).map_err(odd)?,
                 payload: payload.payload(),
-                tags: tags.iter().map(|tag| Tag::parse(tag).map_err(odd)).collect::<Result<_, _>>()?,
+                tags: labels(tags)?,
                 metadata,
             }),
-            StoredDeed::Execute { id, name, topic, stream, payload, actor, metadata, time_ms } => {
+            StoredDeed::Execute { id, name, topic, stream, payload, actor, tags, metadata, time_ms } => {
                 let topic = TopicName::parse(&topic).map_err(odd)?;
-                let (stream, payload) = (stream_name(stream)?, payload.payload());
-                Deed::Execute(Command { id, name, topic, stream, payload, actor, metadata, time_ms })
+                let (stream, payload, tags) = (stream_name(stream)?, payload.payload(), labels(tags)?);
+                Deed::Execute(Command { id, name, topic, stream, payload, actor, tags, metadata, time_ms })
             }
         })
     }
@@ -484,6 +487,7 @@ mod tests {
             stream: StreamName::parse("s/1").expect("a name"),
             payload: Payload::Json(r#"{"by":1}"#.into()),
             actor: Some("ann".into()),
+            tags: vec![Tag::parse("tenant:a").expect("a tag")],
             metadata: vec![],
             time_ms: 7,
         })

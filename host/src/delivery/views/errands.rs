@@ -23,8 +23,8 @@ use crate::storage::{AppendError, Batch, StorageError};
 /// What became of an errand.
 enum Ended {
     Done,
-    /// It will never be: the code of the first reason, and the words of all.
-    Refused(String, String),
+    /// It will never be, for these reasons.
+    Refused(Vec<Refusal>),
     /// It may be, later.
     Later(String),
 }
@@ -65,10 +65,10 @@ impl Feeder {
             match ended {
                 Ended::Done => draft.done(&errand),
                 Ended::Later(reason) => failure = failure.or(Some(Failure::Wait(reason))),
-                Ended::Refused(..) if matches!(failure, Some(Failure::Event(_))) => {}
-                Ended::Refused(code, words) => {
+                Ended::Refused(_) if matches!(failure, Some(Failure::Event(_))) => {}
+                Ended::Refused(reasons) => {
                     asked = true;
-                    match self.refused_errand(desk, &draft, folder, &errand, &code, &words).await {
+                    match self.refused_errand(desk, &draft, folder, &errand, reasons).await {
                         Ok(notes) => draft.add(notes),
                         Err(failed) => failure = Some(failed),
                     }
@@ -120,13 +120,12 @@ impl Feeder {
         before: &Draft<'_>,
         folder: &Folder,
         errand: &Errand,
-        code: &str,
-        words: &str,
+        reasons: Vec<Refusal>,
     ) -> Result<Vec<Note>, Failure> {
         let folded = match &errand.deed {
-            Deed::Execute(command) => self.hear(desk, folder, command, code, words).await?,
+            Deed::Execute(command) => self.hear(desk, folder, command, &reasons).await?,
             Deed::Append(event) => {
-                let reason = format!("its event for topic '{}' was refused: {words}", event.topic);
+                let reason = format!("its event for topic '{}' was refused{}", event.topic, Refusal::because(&reasons));
                 if !folder.skips() {
                     return Err(Failure::Event(reason));
                 }
@@ -140,9 +139,9 @@ impl Feeder {
         let mut draft = before.over();
         draft.done(errand);
         if let Deed::Execute(command) = &errand.deed {
-            let (command, code, words) = (Box::new(command.clone()), code.to_owned(), words.to_owned());
+            let news = News::Refused { command: Box::new(command.clone()), reasons };
             let number = draft.last_heard().map_err(broken)? + 1;
-            let heard = Heard { number, position: desk.position(), news: News::Refused { command, code, words } };
+            let heard = Heard { number, position: desk.position(), news };
             draft.heard(&heard).map_err(broken)?;
         }
         draft.take(&folder.id().name, &errand.origin(), folded.actions, false).map_err(broken)?;
@@ -155,10 +154,9 @@ impl Feeder {
         desk: &Desk,
         folder: &Folder,
         command: &Command,
-        code: &str,
-        words: &str,
+        reasons: &[Refusal],
     ) -> Result<Folded, Failure> {
-        match folder.hear(desk.view(), command, code, words).await {
+        match folder.hear(desk.view(), command, reasons).await {
             Ok(Ok(folded)) => Ok(folded),
             Ok(Err(refusal)) => {
                 Err(Failure::Event(format!("on-refused of command '{}': {}", command.id, refusal.message)))
@@ -201,7 +199,7 @@ impl Feeder {
     pub(super) async fn tell_again(&self, desk: &mut Desk, folder: &Folder, heard: Heard) -> Result<(), Failure> {
         let told = match &heard.news {
             News::Fired(timers) => folder.fire(desk.view(), timers).await,
-            News::Refused { command, code, words } => folder.hear(desk.view(), command, code, words).await,
+            News::Refused { command, reasons } => folder.hear(desk.view(), command, reasons).await,
         };
         let folded = match told {
             Ok(Ok(folded)) => folded,
@@ -285,19 +283,16 @@ fn its_failure(what: &str, error: PluginError) -> Failure {
 
 /// Whether the same errand may succeed later. What only somebody can mend is refused, so that the plugin can make up for it.
 fn ended(error: &EngineError) -> Ended {
-    let words = error.to_string();
-    let refused = |code: &str| Ended::Refused(code.to_owned(), words.clone());
-    let first = |refusals: &[Refusal], other: &str| match refusals {
-        [] => refused(other),
-        [first, ..] => {
-            let words: Vec<&str> = refusals.iter().map(|refusal| refusal.message.as_str()).collect();
-            Ended::Refused(first.code.clone(), words.join("; "))
-        }
+    let message = error.to_string();
+    let refused =
+        |code: &str| Ended::Refused(vec![Refusal { code: code.to_owned(), message: message.clone(), pointer: None }]);
+    let for_reasons = |refusals: &[Refusal], none: &str| {
+        if refusals.is_empty() { refused(none) } else { Ended::Refused(refusals.to_vec()) }
     };
     match error {
-        EngineError::CommandRefused { refusals, .. } => first(refusals, "COMMAND_REFUSED"),
-        EngineError::StateRefused { refusals, .. } => first(refusals, "STATE_REFUSED"),
-        EngineError::Refused { refusals, .. } => first(refusals, "EVENT_REFUSED"),
+        EngineError::CommandRefused { refusals, .. } => for_reasons(refusals, "COMMAND_REFUSED"),
+        EngineError::StateRefused { refusals, .. } => for_reasons(refusals, "STATE_REFUSED"),
+        EngineError::Refused { refusals, .. } => for_reasons(refusals, "EVENT_REFUSED"),
         EngineError::CommandUnknown { .. } => refused("COMMAND_UNKNOWN"),
         EngineError::NoDecider(_) => refused("NO_DECIDER"),
         EngineError::DeciderWrong { .. } => refused("NO_DECIDER"),
@@ -306,6 +301,6 @@ fn ended(error: &EngineError) -> Ended {
         EngineError::HistoryDeleted { .. } => refused("HISTORY_DELETED"),
         // The key was used by somebody else: it is no accident, and trying again does not help.
         EngineError::Append(AppendError::KeyReused) => refused("IDEMPOTENCY_KEY_REUSED"),
-        _ => Ended::Later(words),
+        _ => Ended::Later(message),
     }
 }

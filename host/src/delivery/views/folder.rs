@@ -93,12 +93,11 @@ impl Folder {
         &self,
         view: Arc<dyn ViewBase>,
         command: &Command,
-        code: &str,
-        words: &str,
+        reasons: &[Refusal],
     ) -> Result<Result<Folded, Refusal>, PluginError> {
         match self {
             Self::Projection(_) => Ok(Ok(Folded::default())),
-            Self::Manager(it) => Ok(it.on_refused(view, command, code, words).await?.map(Folded::from)),
+            Self::Manager(it) => Ok(it.on_refused(view, command, reasons).await?.map(Folded::from)),
         }
     }
 

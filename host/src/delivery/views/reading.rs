@@ -103,7 +103,7 @@ impl Views {
         &self,
         name: &str,
         query: &str,
-        params_json: &str,
+        params: &[(&str, &str)],
         fresh: Fresh,
     ) -> Result<Reading<String>, ViewError> {
         let keeping = self.known(name)?;
@@ -113,7 +113,7 @@ impl Views {
             return Err(ViewError::NoQueries);
         };
         let (position, shown) = live.read();
-        let answer = projection.query(Arc::new(Base(shown)), query, params_json).await?;
+        let answer = projection.query(Arc::new(Base(shown)), query, params).await?;
         let value = answer.map_err(ViewError::Refused)?;
         Ok(Reading { value, position, generation: live.made.number })
     }

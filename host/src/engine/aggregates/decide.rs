@@ -7,10 +7,11 @@ use crate::engine::upcast::upcast_strictly;
 use crate::engine::validate::SCHEMA_PLUGIN;
 use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{
-    COMMAND_KEY, Event, EventType, Metadata, NewEvent, Payload, Tag, Version,
+    COMMAND_KEY, Event, EventType, Metadata, NewEvent, Payload, Version,
     limits::{EVENT_METADATA_BYTES_MAX, EVENT_METADATA_ENTRIES_MAX, EVENT_TAGS_MAX},
 };
 use crate::plugin::{Command, Fault, OnTrap, PluginError, Refusal, Rejection, Verdict};
+use crate::storage::Place;
 
 /// The type under which the schema plugin knows the schema of states; see `Topic::state_setting`.
 pub(in crate::engine) const STATE_TYPE: &str = "state";
@@ -83,12 +84,7 @@ impl Engine {
 
 impl Aggregate {
     /// Asks the decider.
-    pub(super) async fn decide(
-        &self,
-        held: &Held,
-        command: &Command,
-        tags: &[Tag],
-    ) -> Result<Vec<NewEvent>, EngineError> {
+    pub(super) async fn decide(&self, held: &Held, command: &Command) -> Result<Vec<NewEvent>, EngineError> {
         let decision = self.decider.decide(held.payload.as_ref(), command).await?;
         let plugin = || self.decider.id().name.clone();
         let refused = |why, refusals| EngineError::CommandRefused { plugin: plugin(), why, refusals };
@@ -102,7 +98,7 @@ impl Aggregate {
         let cause = (COMMAND_KEY.to_owned(), command.id.clone());
         for event in &mut events {
             inherit(std::iter::once(&cause).chain(&command.metadata), &mut event.metadata);
-            let missing = tags.iter().filter(|tag| !event.tags.contains(tag)).cloned().collect::<Vec<_>>();
+            let missing = command.tags.iter().filter(|tag| !event.tags.contains(tag)).cloned().collect::<Vec<_>>();
             event.tags.extend(missing);
             if event.tags.len() > EVENT_TAGS_MAX {
                 let fault = format!(
@@ -124,18 +120,8 @@ impl Aggregate {
 /// their time is the command's.
 fn foreseen(aggregate: &Aggregate, version: Version, events: &[NewEvent], time_ms: u64) -> Vec<Event> {
     let home = events.iter().filter(|event| aggregate.is_home(event));
-    let record = |(version, event): (Version, &NewEvent)| Event {
-        position: 0,
-        topic: event.topic.clone(),
-        sequence: 0,
-        stream: event.stream.clone().map(|stream| (stream, version)),
-        event_type: event.event_type.clone(),
-        time_ms,
-        payload: event.payload.clone(),
-        tags: event.tags.clone(),
-        metadata: event.metadata.clone(),
-    };
-    (version + 1..).zip(home).map(record).collect()
+    let place = |version| Place { position: 0, sequence: 0, version: Some(version), time_ms };
+    (version + 1..).zip(home).map(|(version, event)| place(version).record(event.clone())).collect()
 }
 
 /// A command's id, trace and correlation go on in its events, where they name none themselves and have room for it.

@@ -1,9 +1,7 @@
 //! One command: load, guard, decide, append if the stream is still as it was, answer. If it is not, the new events are read and
 //! the command is decided again.
 
-use std::sync::Arc;
-
-use smallvec::SmallVec;
+use std::time::Instant;
 
 use super::cache::Entry;
 use super::decide::its_fault;
@@ -11,16 +9,15 @@ use super::load::version_of;
 use super::{Aggregate, Executed, Execution, Held, MadeBy};
 use crate::engine::publish::replay;
 use crate::engine::upcast::upcast_strictly;
-use crate::engine::{Engine, EngineError, Topic};
-use crate::model::limits::{COMMAND_RETRIES_MAX, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
-use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Position, Read, Scope};
+use crate::engine::{Engine, EngineError};
+use crate::model::limits::{COMMAND_RETRIES_TIME, PAGE_BYTES_MAX, PAGE_EVENTS_MAX};
+use crate::model::{Condition, Conflict, Direction, Event, Expected, Filter, Page, Payload, Read, Scope};
 use crate::plugin::Command;
-use crate::storage::{AppendError, Batch, Store};
+use crate::storage::{AppendError, Appended, Batch, Place, Store};
 
 /// What a command comes to, before it is recorded.
 struct Proposal {
     batch: Batch,
-    topics: SmallVec<[Arc<Topic>; 1]>,
     foreseen: Option<Payload>,
 }
 
@@ -39,13 +36,13 @@ impl Engine {
         let entry = self.aggregates.cache.entry(&aggregate.key());
         let _turn = Entry::turn(&entry).await?;
         if let Some(appended) = replay(&*aggregate.topic.store.log, execution.key).await? {
-            let positions: Vec<Position> = appended.places.iter().map(|place| place.position).collect();
-            return self.replayed(&aggregate, &positions).await;
+            return self.replayed(&aggregate, &appended.places).await;
         }
         // What is at hand is mostly what there is, and the log takes nothing that was decided on less: so the stream is looked at
         // only when the answer is no.
         let mut at_hand = self.at_hand(&aggregate);
-        for _ in 0..=COMMAND_RETRIES_MAX {
+        let (started, mut attempts) = (Instant::now(), 0);
+        while attempts == 0 || started.elapsed() < COMMAND_RETRIES_TIME {
             let (held, is_looked_up) = match at_hand.take() {
                 Some(held) => (held, false),
                 None => (self.state_now(&aggregate).await?, true),
@@ -62,10 +59,11 @@ impl Engine {
             if let Some(executed) = self.record(&aggregate, held, proposal).await? {
                 return Ok(executed);
             }
+            attempts += 1;
             self.aggregates.counts.retried();
         }
         let (topic, stream) = (command.topic.clone(), command.stream.clone());
-        Err(EngineError::CommandLost { topic, stream, attempts: COMMAND_RETRIES_MAX + 1 })
+        Err(EngineError::CommandLost { topic, stream, attempts })
     }
 
     /// What a command comes to on a state; `None` if nothing is to be done. Nothing is written.
@@ -78,7 +76,7 @@ impl Engine {
     ) -> Result<Option<Proposal>, EngineError> {
         aggregate.is_as_expected(held, &execution.expected)?;
         self.guard(held.payload.as_ref(), command).await?;
-        let events = aggregate.decide(held, command, &execution.tags).await?;
+        let events = aggregate.decide(held, command).await?;
         if events.is_empty() {
             return Ok(None);
         }
@@ -87,7 +85,7 @@ impl Engine {
         let topics = self.topics_of_batch(&batch).map_err(|error| its_fault(aggregate, error))?;
         self.validate(&mut batch.events, &topics).await?;
         let foreseen = self.foresee(aggregate, held, &batch.events, command.time_ms).await?;
-        Ok(Some(Proposal { batch, topics, foreseen }))
+        Ok(Some(Proposal { batch, foreseen }))
     }
 
     /// `None` if somebody else wrote to the stream meanwhile.
@@ -97,17 +95,18 @@ impl Engine {
         held: Held,
         proposal: Proposal,
     ) -> Result<Option<Executed>, EngineError> {
-        let Proposal { batch, topics, foreseen } = proposal;
-        let published = match self.append_valid(&topics, batch).await {
-            Err(EngineError::Append(AppendError::Conflict(_))) => return Ok(None),
-            published => published?,
+        let Proposal { batch, foreseen } = proposal;
+        let events = batch.events.clone();
+        let Appended { places, replayed } = match aggregate.topic.store.log.append(batch).await {
+            Err(AppendError::Conflict(_)) => return Ok(None),
+            appended => appended?,
         };
-        let positions: Vec<Position> = published.events.iter().map(|event| event.position).collect();
         // The key was used meanwhile, for another stream's command.
-        if published.replayed {
-            return self.replayed(aggregate, &positions).await.map(Some);
+        if replayed {
+            return self.replayed(aggregate, &places).await.map(Some);
         }
-        self.recorded(aggregate, held, foreseen, &positions).await.map(Some)
+        let events = places.into_iter().zip(events).map(|(place, event)| place.record(event)).collect();
+        self.recorded(aggregate, held, foreseen, events).await.map(Some)
     }
 
     /// The answer to a command whose events are recorded, and the state to go on from.
@@ -116,9 +115,9 @@ impl Engine {
         aggregate: &Aggregate,
         held: Held,
         foreseen: Option<Payload>,
-        positions: &[Position],
+        events: Vec<Event>,
     ) -> Result<Executed, EngineError> {
-        let events = self.read_back(&aggregate.topic.store, positions).await.map_err(recorded_anyway)?;
+        let events = upcast_strictly(&self.plugins, events).await.map_err(recorded_anyway)?;
         let home: Vec<Event> = events.iter().filter(|event| aggregate.has(event)).cloned().collect();
         let Some(version) = home.last().and_then(version_of) else {
             return Ok(Executed { events, version: held.version, state: held.payload, replayed: false });
@@ -139,8 +138,8 @@ impl Engine {
     }
 
     /// What was done when the same command came first.
-    async fn replayed(&self, aggregate: &Aggregate, positions: &[Position]) -> Result<Executed, EngineError> {
-        let events = self.read_back(&aggregate.topic.store, positions).await?;
+    async fn replayed(&self, aggregate: &Aggregate, places: &[Place]) -> Result<Executed, EngineError> {
+        let events = self.read_back(&aggregate.topic.store, places).await?;
         let version = events.iter().filter(|event| aggregate.has(event)).filter_map(version_of).max();
         let Held { version, payload, .. } = match version {
             Some(version) => self.state_at(aggregate, version).await?,
@@ -150,9 +149,9 @@ impl Engine {
     }
 
     /// The events of one batch, as any reader gets them. They are adjacent.
-    async fn read_back(&self, store: &Store, positions: &[Position]) -> Result<Vec<Event>, EngineError> {
-        let (Some(&first), Some(&last)) = (positions.first(), positions.last()) else { return Ok(Vec::new()) };
-        let (mut events, mut from) = (Vec::with_capacity(positions.len()), first);
+    async fn read_back(&self, store: &Store, places: &[Place]) -> Result<Vec<Event>, EngineError> {
+        let (Some(first), Some(last)) = (places.first(), places.last()) else { return Ok(Vec::new()) };
+        let (mut events, mut from, last) = (Vec::with_capacity(places.len()), first.position, last.position);
         while from <= last {
             let left = usize::try_from(last + 1 - from).unwrap_or(usize::MAX);
             let (scope, direction, filter) = (Scope::Store, Direction::Forward, Filter::default());

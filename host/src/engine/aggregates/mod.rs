@@ -24,7 +24,7 @@ use counts::Counts;
 use snapshots::Snapshots;
 
 use super::Topic;
-use crate::model::{Event, Expected, IdempotencyKey, Payload, StreamName, Tag, Version, limits};
+use crate::model::{Event, Expected, IdempotencyKey, Payload, StreamName, Version, limits};
 use crate::plugin::Decider;
 
 /// What a command asks for besides itself.
@@ -34,8 +34,6 @@ pub struct Execution {
     pub expected: Vec<Expected>,
     /// The same command comes again under the same key, and is not decided again if it made events.
     pub key: Option<IdempotencyKey>,
-    /// Labels that the command's events have besides their own.
-    pub tags: Vec<Tag>,
 }
 
 /// A command that was executed.

@@ -215,9 +215,10 @@ impl Intent {
             Some(target) => target,
             None => StreamName::parse(&new_id(key))?,
         };
-        let execution = Execution { expected: expected.into_iter().collect(), key, tags: vec![tenant.0.clone()] };
+        let execution = Execution { expected: expected.into_iter().collect(), key };
         let (topic_name, target_id) = (topic.clone(), stream.clone());
-        let wish = Wish { topic, stream, name: command, payload, metadata, id: Some(id.clone()), execution };
+        let tags = vec![tenant.0.clone()];
+        let wish = Wish { topic, stream, name: command, payload, tags, metadata, id: Some(id.clone()), execution };
         let executed = wish.execute(app).await.map_err(|error| named(problem(kind, error), given.as_deref()))?;
         let answer = ExecutedBody {
             name: format!("{name}-Executed"),

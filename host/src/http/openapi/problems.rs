@@ -259,7 +259,7 @@ groups! {
         404 PROJECTION_NOT_FOUND "the projection `current-state` is not among the plugins",
     }
     Querying {
-        400 INVALID_QUERY "`minPosition` or `wait` has no valid value, or a parameter is there more than once",
+        400 INVALID_QUERY "`minPosition` or `wait` has no valid value, or is there more than once",
         400 QUERY_REFUSED "the plugin does not take these parameters; `errors` says why",
         404 QUERY_NOT_FOUND "the plugin has no such query",
         503 PLUGIN_FAILED "the plugin failed",

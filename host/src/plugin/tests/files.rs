@@ -1,7 +1,7 @@
 //! Which files are taken for plugins, and what is said of those that are not.
 
 use super::guests::{self, BOTH};
-use crate::plugin::inspect::{Form, componentise, form, shape};
+use crate::plugin::inspect::{Form, componentise, form, is_spoken, shape};
 use crate::plugin::{Kind, LoadError, OnTrap, Sidecar};
 
 fn component(module: &[u8]) -> Vec<u8> {
@@ -27,7 +27,7 @@ fn a_component_of_two_kinds_is_refused() {
 
 #[test]
 fn a_pure_kind_may_not_reach_out() {
-    let http = r#"(import "weir:plugin/http@0.1.0" "send"
+    let http = r#"(import "weir:plugin/http@1.0.0" "send"
         (func (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))"#;
     let functions = BOTH.lines().filter(|line| !line.contains("sinking")).collect::<Vec<_>>().join("\n");
     // Imports stand before everything else in a module.
@@ -50,13 +50,25 @@ fn another_version_of_the_contract_is_named() {
     let text = r#"(component (instance $i) (export "weir:plugin/validating@9.0.0" (instance $i)))"#;
     let error = shape(&wat::parse_str(text).expect("a component")).expect_err("another version");
     assert!(error.to_string().contains("weir:plugin/validating@9.0.0"), "{error}");
-    assert!(error.to_string().contains("weir:plugin@0.1.0"), "{error}");
+    assert!(error.to_string().contains("weir:plugin@1.0.0"), "{error}");
+}
+
+/// Every component that was built against a release of the contract loads for ever; one from the future may want what is not there.
+#[test]
+fn older_releases_of_the_contract_are_spoken_and_newer_ones_and_others_are_not() {
+    let spoken = |version, ours| is_spoken(version, ours);
+    for older in ["1.0.0", "1.0.9", "1.1.0", "1.2.0", "1.2.7"] {
+        assert!(spoken(older, "1.2.3"), "{older}");
+    }
+    for other in ["1.3.0", "2.0.0", "0.1.0", "1.2.0-rc.1", "1.2", "", "one"] {
+        assert!(!spoken(other, "1.2.3"), "{other}");
+    }
 }
 
 #[test]
 fn an_unknown_import_is_named() {
     let text = r#"(component (import "acme:db/sql@1.0.0" (instance)) (instance $i)
-        (export "weir:plugin/validating@0.1.0" (instance $i)) (export "weir:plugin/lifecycle@0.1.0" (instance $i)))"#;
+        (export "weir:plugin/validating@1.0.0" (instance $i)) (export "weir:plugin/lifecycle@1.0.0" (instance $i)))"#;
     let error = shape(&wat::parse_str(text).expect("a component")).expect_err("an unknown import");
     assert_eq!(error.to_string(), "imports acme:db/sql@1.0.0, which this server does not offer");
 }

@@ -71,15 +71,15 @@ pub fn validator(v: &Validator) -> Vec<u8> {
     let Validator { describe, init, configure, version, .. } = v;
     let text = format!(
         r#"(module
-        (import "weir:plugin/log@0.1.0" "write" (func $write (param i32 i32 i32 i32 i32)))
+        (import "weir:plugin/log@1.0.0" "write" (func $write (param i32 i32 i32 i32 i32)))
         {FRAME}
         (data (i32.const 520) "{version}")
         (@custom "padding" "{padding}")
         (global $spoilt (mut i32) (i32.const 0))
         (global $calls (mut i32) (i32.const 0))
-        (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32) {describe})
-        (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) {init})
-        (func (export "weir:plugin/validating@0.1.0#configure") (param i32 i32 i32 i32) (result i32) {configure})
+        (func (export "weir:plugin/lifecycle@1.0.0#describe") (result i32) {describe})
+        (func (export "weir:plugin/lifecycle@1.0.0#init") (param i32 i32) (result i32) {init})
+        (func (export "weir:plugin/validating@1.0.0#configure") (param i32 i32 i32 i32) (result i32) {configure})
         (func $verdicts (param $len i32) (param $kind i32) (param $inner i32) (param $ptr i32) (param $n i32) (result i32)
             (local $i i32) (local $out i32) (local $v i32)
             (local.set $out (call $alloc (i32.mul (local.get $len) (i32.const 16))))
@@ -95,7 +95,7 @@ pub fn validator(v: &Validator) -> Vec<u8> {
             (i32.store (i32.const 64) (local.get $out))
             (i32.store (i32.const 68) (local.get $len))
             (i32.const 64))
-        (func (export "weir:plugin/validating@0.1.0#validate") (param $ptr i32) (param $len i32) (result i32)
+        (func (export "weir:plugin/validating@1.0.0#validate") (param $ptr i32) (param $len i32) (result i32)
             (local $i i32)
             ;; An instance that has served its time, or once went wrong, must never be asked again.
             (global.set $calls (i32.add (global.get $calls) (i32.const 1)))
@@ -133,27 +133,29 @@ pub fn validator(v: &Validator) -> Vec<u8> {
 pub fn sink() -> Vec<u8> {
     let text = format!(
         r#"(module
-        (import "weir:plugin/http@0.1.0" "send"
+        (import "weir:plugin/http@1.0.0" "send"
             (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
         {FRAME}
         (data (i32.const 520) "1.0.0")
         (data (i32.const 592) "*")
-        (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32)
+        (func (export "weir:plugin/lifecycle@1.0.0#describe") (result i32)
             ;; one wish: http to any host with any method
             (i32.store8 (i32.const 320) (i32.const 0))
             (i32.store (i32.const 324) (i32.const 592)) (i32.store (i32.const 328) (i32.const 1))
             (i32.store (i32.const 304) (i32.const 320)) (i32.store (i32.const 308) (i32.const 1))
             {MANIFEST})
-        (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) {OK})
-        (func (export "weir:plugin/sinking@0.1.0#check") (param $id i32) (param $idn i32) (param $c i32) (param $cn i32)
+        (func (export "weir:plugin/lifecycle@1.0.0#init") (param i32 i32) (result i32) {OK})
+        (func (export "weir:plugin/sinking@1.0.0#check") (param $id i32) (param $idn i32) (param $c i32) (param $cn i32)
             (result i32)
             (if (i32.eqz (local.get $cn)) (then
                 (i32.store (i32.const 128) (i32.const 1))
-                (i32.store (i32.const 132) (i32.const 528)) (i32.store (i32.const 136) (i32.const 2))
-                (i32.store (i32.const 140) (i32.const 528)) (i32.store (i32.const 144) (i32.const 2))
-                (i32.store (i32.const 148) (i32.const 0)) (return (i32.const 128))))
+                ;; a list of one problem
+                (i32.store (i32.const 132) (i32.const 160)) (i32.store (i32.const 136) (i32.const 1))
+                (i32.store (i32.const 160) (i32.const 528)) (i32.store (i32.const 164) (i32.const 2))
+                (i32.store (i32.const 168) (i32.const 528)) (i32.store (i32.const 172) (i32.const 2))
+                (i32.store (i32.const 176) (i32.const 0)) (return (i32.const 128))))
             {OK})
-        (func (export "weir:plugin/sinking@0.1.0#deliver")
+        (func (export "weir:plugin/sinking@1.0.0#deliver")
             (param $id i32) (param $idn i32) (param $c i32) (param $cn i32) (param $b i32) (param $n i32) (result i32)
             (if (i32.eq (local.get $n) (i32.const 2)) (then (unreachable)))
             (if (i32.eq (local.get $n) (i32.const 3)) (then (loop $ever (br $ever))))
@@ -179,10 +181,10 @@ pub fn guard() -> Vec<u8> {
         r#"(module
         {FRAME}
         (data (i32.const 520) "1.0.0")
-        (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32) {MANIFEST})
-        (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) {OK})
-        (func (export "weir:plugin/validating@0.1.0#configure") (param i32 i32 i32 i32) (result i32) {OK})
-        (func (export "weir:plugin/validating@0.1.0#validate") (param $ptr i32) (param $len i32) (result i32)
+        (func (export "weir:plugin/lifecycle@1.0.0#describe") (result i32) {MANIFEST})
+        (func (export "weir:plugin/lifecycle@1.0.0#init") (param i32 i32) (result i32) {OK})
+        (func (export "weir:plugin/validating@1.0.0#configure") (param i32 i32 i32 i32) (result i32) {OK})
+        (func (export "weir:plugin/validating@1.0.0#validate") (param $ptr i32) (param $len i32) (result i32)
             (local $out i32)
             (local.set $out (call $alloc (i32.mul (local.get $len) (i32.const 16))))
             (memory.fill (local.get $out) (i32.const 0) (i32.mul (local.get $len) (i32.const 16)))
@@ -190,7 +192,7 @@ pub fn guard() -> Vec<u8> {
             (i32.store (i32.const 68) (local.get $len))
             (i32.const 64))
         ;; The state has 16 bytes; behind it the command begins, with its id and then its name.
-        (func (export "weir:plugin/guarding@0.1.0#guard") (param $at i32) (result i32)
+        (func (export "weir:plugin/guarding@1.0.0#guard") (param $at i32) (result i32)
             (if (i32.eq (i32.load8_u (i32.load offset=24 (local.get $at))) (i32.const 115))
                 (then (return (call $refuse))))
             {OK})
@@ -213,12 +215,12 @@ pub fn with_import(name: &str, world: &str, import: &str, functions: &str) -> Ve
 
 /// The functions of a sink and of a validator at once, for a component of two kinds.
 pub const BOTH: &str = r#"
-    (func (export "weir:plugin/lifecycle@0.1.0#describe") (result i32) (unreachable))
-    (func (export "weir:plugin/lifecycle@0.1.0#init") (param i32 i32) (result i32) (unreachable))
-    (func (export "weir:plugin/validating@0.1.0#configure") (param i32 i32 i32 i32) (result i32) (unreachable))
-    (func (export "weir:plugin/validating@0.1.0#validate") (param i32 i32) (result i32) (unreachable))
-    (func (export "weir:plugin/sinking@0.1.0#check") (param i32 i32 i32 i32) (result i32) (unreachable))
-    (func (export "weir:plugin/sinking@0.1.0#deliver") (param i32 i32 i32 i32 i32 i32) (result i32) (unreachable))
+    (func (export "weir:plugin/lifecycle@1.0.0#describe") (result i32) (unreachable))
+    (func (export "weir:plugin/lifecycle@1.0.0#init") (param i32 i32) (result i32) (unreachable))
+    (func (export "weir:plugin/validating@1.0.0#configure") (param i32 i32 i32 i32) (result i32) (unreachable))
+    (func (export "weir:plugin/validating@1.0.0#validate") (param i32 i32) (result i32) (unreachable))
+    (func (export "weir:plugin/sinking@1.0.0#check") (param i32 i32 i32 i32) (result i32) (unreachable))
+    (func (export "weir:plugin/sinking@1.0.0#deliver") (param i32 i32 i32 i32 i32 i32) (result i32) (unreachable))
 "#;
 
 /// Assembles text and puts the type of its world inside. The contract is the one in wit/, whatever it says today.
@@ -229,7 +231,7 @@ fn embed(text: &str, name: &str, world: &str) -> Vec<u8> {
     let interfaces =
         ["log", "http", "clock", "view", "lifecycle", "validating", "guarding", "sinking", "upcasting", "deciding"];
     let world = interfaces.iter().fold(world.to_owned(), |world, interface| {
-        world.replace(&format!(" {interface};"), &format!(" weir:plugin/{interface}@0.1.0;"))
+        world.replace(&format!(" {interface};"), &format!(" weir:plugin/{interface}@1.0.0;"))
     });
     let package = resolve.push_source("guest.wit", &format!("package test:guest;\n{world}")).expect("the world");
     let world = resolve.select_world(&[package], Some(name)).expect("its name");

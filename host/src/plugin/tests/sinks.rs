@@ -52,7 +52,7 @@ async fn a_sink_checks_a_target() {
     let house = open(GRANT).await;
     let sink = house.plugins.sink("post").expect("a sink");
     assert_eq!(sink.check(&to("x")).await.expect("an answer"), Ok(()));
-    assert_eq!(sink.check(&to("")).await.expect("an answer").expect_err("a refusal").message, "no");
+    assert_eq!(sink.check(&to("")).await.expect("an answer").expect_err("a refusal")[0].message, "no");
 }
 
 #[tokio::test]

@@ -65,15 +65,12 @@ impl History {
     pub fn record(&mut self, new: Vec<NewEvent>, places: &[Place]) {
         assert_eq!(new.len(), places.len());
         for (new, place) in new.into_iter().zip(places) {
-            let NewEvent { topic, stream, event_type, payload, tags, metadata } = new;
+            let (topic, stream) = (&new.topic, &new.stream);
             assert_eq!(place.position, self.events.len() as u64 + 1);
             assert_eq!(place.sequence, self.count(&Scope::Topic(topic.clone())) + 1);
             let version = stream.as_ref().map(|s| self.count(&Scope::Stream(topic.clone(), s.clone())) + 1);
             assert_eq!(place.version, version);
-            let Place { position, sequence, .. } = *place;
-            let stream = stream.zip(version);
-            let time_ms = 0;
-            self.events.push(Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata });
+            self.events.push(place.record(new));
         }
     }
 

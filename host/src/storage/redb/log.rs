@@ -107,7 +107,7 @@ impl RedbLog {
             let page = self.read(&read).await?;
             let place = |event: &crate::model::Event| {
                 let version = event.stream.as_ref().map(|(_, version)| *version);
-                Place { position: event.position, sequence: event.sequence, version }
+                Place { position: event.position, sequence: event.sequence, version, time_ms: event.time_ms }
             };
             places.extend(page.events.iter().map(place));
             match page.next {

@@ -269,7 +269,7 @@ impl Replay<'_, '_, '_> {
             } else {
                 let view = View::parse(&record[at..end])?;
                 self.note(&view, &record[at..end])?;
-                view.time_ms
+                view.place.time_ms
             };
             if time_ms < group.time_ms {
                 return Err(Damage("a time before that of the event before"));

@@ -299,7 +299,7 @@ impl Walk<'_> {
         if view.place.position != seen.position + 1 || view.place.sequence != tip.sequence + 1 {
             return Err(Damage("a position or sequence that does not go on from the event before"));
         }
-        if view.time_ms < seen.time_ms {
+        if view.place.time_ms < seen.time_ms {
             return Err(Damage("a time before that of the event before"));
         }
         check_chain(stored, &tip.hash)?;
@@ -313,7 +313,7 @@ impl Walk<'_> {
         self.hold_index_against(&view, at)?;
         let seen = &mut self.seen;
         seen.tips.insert(topic, Tip { sequence: view.place.sequence, hash: view.hash });
-        (seen.position, seen.time_ms) = (view.place.position, view.time_ms);
+        (seen.position, seen.time_ms) = (view.place.position, view.place.time_ms);
         Ok(())
     }
 

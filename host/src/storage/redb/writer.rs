@@ -246,9 +246,10 @@ impl Writer {
                 position: plan.first + plan.events() as Position,
                 sequence: tip.sequence,
                 version: batch.slots[slot].stream.as_ref().map(|_| *version),
+                time_ms: plan.time_ms,
             };
             let end = base + event.end as usize;
-            tip.hash = codec::seal(&mut plan.record[start..end], &event.body, &place, plan.time_ms, &tip.hash);
+            tip.hash = codec::seal(&mut plan.record[start..end], &event.body, &place, &tip.hash);
             event.hash = tip.hash;
             plan.ends.push(end as u32);
             batch.places.push(place);

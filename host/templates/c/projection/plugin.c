@@ -70,8 +70,8 @@ static unsigned long long total(void) {
     return sum;
 }
 
-bool exports_weir_plugin_querying_query(plugin_string_t *name, plugin_string_t *params_json, plugin_string_t *ret,
-                                        exports_weir_plugin_querying_problem_t *err) {
+bool exports_weir_plugin_querying_query(plugin_string_t *name, plugin_list_tuple2_string_string_t *params,
+                                        plugin_string_t *ret, exports_weir_plugin_querying_problem_t *err) {
     bool known = name->len == 5 && memcmp(name->ptr, "total", 5) == 0;
     if (known) {
         char digits[DIGITS_MAX];
@@ -81,6 +81,6 @@ bool exports_weir_plugin_querying_query(plugin_string_t *name, plugin_string_t *
         *err = (exports_weir_plugin_querying_problem_t){.code = text("unknown-query"), .message = text("there is no such query")};
     }
     plugin_string_free(name);
-    plugin_string_free(params_json);
+    plugin_list_tuple2_string_string_free(params);
     return known;
 }

@@ -42,11 +42,12 @@ static bool url_of(const exports_weir_plugin_sinking_target_t *target, plugin_st
 }
 
 bool exports_weir_plugin_sinking_check(exports_weir_plugin_sinking_target_t *target,
-                                       exports_weir_plugin_sinking_problem_t *err) {
+                                       exports_weir_plugin_sinking_list_problem_t *err) {
     plugin_string_t url;
     bool fits = url_of(target, &url);
     if (!fits) {
-        *err = (exports_weir_plugin_sinking_problem_t){
+        *err = (exports_weir_plugin_sinking_list_problem_t){.ptr = allocate(1, sizeof *err->ptr), .len = 1};
+        err->ptr[0] = (exports_weir_plugin_sinking_problem_t){
             .code = text("no-url"),
             .message = text("the target needs a 'url'"),
             .pointer = {.is_some = true, .val = text("/url")},

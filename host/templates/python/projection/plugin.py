@@ -1,7 +1,7 @@
 """Counts events by their types."""
 
 from collections import Counter
-from typing import List, Optional
+from typing import List, Optional, Tuple
 
 from componentize_py_types import Err
 from wit_world import exports
@@ -36,7 +36,7 @@ class Projecting(exports.Projecting):
 
 
 class Querying(exports.Querying):
-    def query(self, name: str, params_json: str) -> str:
+    def query(self, name: str, params: List[Tuple[str, str]]) -> str:
         if name != "total":
             raise Err(Problem(code="unknown-query", message=f"there is no query '{name}'", pointer=None))
         total, after = 0, None

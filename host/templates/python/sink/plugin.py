@@ -30,7 +30,7 @@ class Lifecycle(exports.Lifecycle):
 class Sinking(exports.Sinking):
     def check(self, target: Target) -> None:
         if url_of(target) is None:
-            raise Err(Problem(code="no-url", message="the target needs a 'url'", pointer="/url"))
+            raise Err([Problem(code="no-url", message="the target needs a 'url'", pointer="/url")])
 
     def deliver(self, target: Target, batch: List[Event]) -> Receipt:
         url = url_of(target) or ""

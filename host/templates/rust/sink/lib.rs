@@ -24,8 +24,8 @@ impl Sink for Plugin {
         Ok(Self)
     }
 
-    fn check(&mut self, target: &Target) -> Result<(), Problem> {
-        url(target).map(drop)
+    fn check(&mut self, target: &Target) -> Result<(), Vec<Problem>> {
+        url(target).map(drop).map_err(|problem| vec![problem])
     }
 
     fn deliver(&mut self, target: &Target, batch: &[Event]) -> Receipt {

@@ -1,10 +1,10 @@
 // Counts events by their types.
 
-import type { Lifecycle } from "weir:plugin/lifecycle@0.1.0";
-import type { Projecting } from "weir:plugin/projecting@0.1.0";
-import type { Querying } from "weir:plugin/querying@0.1.0";
-import type { Payload } from "weir:plugin/types@0.1.0";
-import view from "weir:plugin/view@0.1.0";
+import type { Lifecycle } from "weir:plugin/lifecycle@1.0.0";
+import type { Projecting } from "weir:plugin/projecting@1.0.0";
+import type { Querying } from "weir:plugin/querying@1.0.0";
+import type { Payload } from "weir:plugin/types@1.0.0";
+import view from "weir:plugin/view@1.0.0";
 
 export const lifecycle: Lifecycle = {
   describe: () => ({

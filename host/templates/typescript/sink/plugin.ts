@@ -1,9 +1,9 @@
 // Posts every event to the URL of its consumer.
 
-import http from "weir:plugin/http@0.1.0";
-import type { Lifecycle } from "weir:plugin/lifecycle@0.1.0";
-import type { Receipt, Sinking, Target } from "weir:plugin/sinking@0.1.0";
-import type { Event } from "weir:plugin/types@0.1.0";
+import http from "weir:plugin/http@1.0.0";
+import type { Lifecycle } from "weir:plugin/lifecycle@1.0.0";
+import type { Receipt, Sinking, Target } from "weir:plugin/sinking@1.0.0";
+import type { Event } from "weir:plugin/types@1.0.0";
 
 export const lifecycle: Lifecycle = {
   describe: () => ({
@@ -22,7 +22,7 @@ export const lifecycle: Lifecycle = {
 export const sinking: Sinking = {
   check(target) {
     if (urlOf(target) === undefined) {
-      throw { code: "no-url", message: "the target needs a 'url'", pointer: "/url" };
+      throw [{ code: "no-url", message: "the target needs a 'url'", pointer: "/url" }];
     }
   },
 

@@ -1,8 +1,8 @@
 // Refuses payments whose amount is not positive.
 
-import type { Lifecycle } from "weir:plugin/lifecycle@0.1.0";
-import type { NewEvent, Payload } from "weir:plugin/types@0.1.0";
-import type { Validating, Verdict } from "weir:plugin/validating@0.1.0";
+import type { Lifecycle } from "weir:plugin/lifecycle@1.0.0";
+import type { NewEvent, Payload } from "weir:plugin/types@1.0.0";
+import type { Validating, Verdict } from "weir:plugin/validating@1.0.0";
 
 export const lifecycle: Lifecycle = {
   describe: () => ({

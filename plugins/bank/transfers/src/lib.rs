@@ -56,9 +56,9 @@ impl ProcessManager for Transfers {
         go_on(&timer.key, Fact::TimedOut, Some(Reason::timeout()), view)
     }
 
-    fn on_refused(&mut self, command: &Command, code: &str, message: &str, view: &View) -> Actions {
+    fn on_refused(&mut self, command: &Command, reasons: &[Problem], view: &View) -> Actions {
         match words::refusal(&command.id) {
-            Some((id, fact)) => go_on(id, fact, Some(Reason::new(code, message)), view),
+            Some((id, fact)) => go_on(id, fact, Reason::of(reasons), view),
             None => Ok(Vec::new()),
         }
     }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_plugin_sdk::testing::{Case, Reacted, process_manager, stream_event, timer};
-use weir_plugin_sdk::{NewEvent, Payload};
+use weir_plugin_sdk::{NewCommand, NewEvent, Payload};
 
 use super::*;
 
@@ -29,20 +29,20 @@ fn deposited(account: &str) -> [Event; 1] {
     moved(account, "deposited", 30, "t1")
 }
 
-fn command(purpose: &str, name: &str, account: &str) -> Command {
-    Command::new(format!("t1/{purpose}"), name, ACCOUNTS, account, &json!({"amount": 30, "transfer": "t1"}))
+fn command(purpose: &str, name: &str, account: &str) -> NewCommand {
+    NewCommand::new(format!("t1/{purpose}"), name, ACCOUNTS, account, &json!({"amount": 30, "transfer": "t1"}))
         .expect("JSON")
 }
 
-fn withdraw() -> Command {
+fn withdraw() -> NewCommand {
     command("withdraw", "withdraw", "ann")
 }
 
-fn deposit() -> Command {
+fn deposit() -> NewCommand {
     command("deposit", "deposit", "bob")
 }
 
-fn refund() -> Command {
+fn refund() -> NewCommand {
     command("refund", "deposit", "ann")
 }
 
@@ -86,7 +86,7 @@ fn money_is_withdrawn_deposited_and_the_transfer_completed() {
 #[test]
 fn a_refused_withdrawal_fails_the_transfer() {
     story()
-        .refused(withdraw(), "OVERDRAWN")
+        .refused(withdraw().at(0), "OVERDRAWN")
         .then_actions([Action::cancel_timer("t1"), failed("OVERDRAWN")])
         .then_view("t1", json!({"state": "failed"}));
 }
@@ -95,7 +95,7 @@ fn a_refused_withdrawal_fails_the_transfer() {
 fn a_refused_deposit_is_given_back_before_the_transfer_fails() {
     story()
         .given(withdrawn())
-        .refused(deposit(), "NOT_OPEN")
+        .refused(deposit().at(0), "NOT_OPEN")
         .then_actions([Action::cancel_timer("t1"), Action::execute(refund())])
         .then_view(
             "t1",
@@ -112,8 +112,8 @@ fn a_refund_that_is_refused_is_for_a_person_to_see() {
     let stuck = json!({"account": "ann", "amount": 30, "reason": "CLOSED", "message": "CLOSED"});
     story()
         .given(withdrawn())
-        .refused(deposit(), "FULL")
-        .refused(refund(), "CLOSED")
+        .refused(deposit().at(0), "FULL")
+        .refused(refund().at(0), "CLOSED")
         .then_actions([told("transfer-stuck", stuck)])
         .then_view("t1", json!({"state": "stuck"}));
 }
@@ -135,7 +135,7 @@ fn a_withdrawal_that_comes_after_the_timeout_is_given_back() {
 fn a_withdrawal_that_is_refused_after_the_timeout_is_no_second_failure() {
     story()
         .timer(due())
-        .refused(withdraw(), "OVERDRAWN")
+        .refused(withdraw().at(0), "OVERDRAWN")
         .then_actions(nothing())
         .then_view("t1", json!({"state": "failed"}));
 }
@@ -146,7 +146,7 @@ fn a_late_refund_that_is_refused_is_told_beside_the_failure() {
     story()
         .timer(due())
         .given(withdrawn())
-        .refused(refund(), "NOT_OPEN")
+        .refused(refund().at(0), "NOT_OPEN")
         .then_actions([told("refund-stuck", stuck)])
         .then_view("t1", json!({"state": "failed"}));
 }
@@ -155,7 +155,7 @@ fn a_late_refund_that_is_refused_is_told_beside_the_failure() {
 fn money_on_its_way_is_left_alone_when_it_is_late() {
     let overdue = || story().given(withdrawn()).timer(due()).then_actions(nothing());
     overdue().given(deposited("bob")).then_actions([told("transfer-completed", order())]);
-    overdue().refused(deposit(), "FULL").then_actions([Action::execute(refund())]);
+    overdue().refused(deposit().at(0), "FULL").then_actions([Action::execute(refund())]);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_request_that_comes_again_moves_nothing() {
     story()
         .given(again.clone())
         .then_actions(nothing())
-        .refused(withdraw(), "OVERDRAWN")
+        .refused(withdraw().at(0), "OVERDRAWN")
         .given(again)
         .then_actions(nothing())
         .then_view("t1", json!({"state": "failed"}));
@@ -221,7 +221,7 @@ fn what_others_do_with_accounts_is_none_of_its_business() {
         .then_actions(nothing())
         .given(homeless)
         .then_actions(nothing())
-        .refused(Command { id: "somebody-else".into(), ..withdraw() }, "NO")
+        .refused(NewCommand { id: "somebody-else".into(), ..withdraw() }.at(0), "NO")
         .then_actions(nothing())
         .timer(timer("t2", 1, "null"))
         .then_actions(nothing());

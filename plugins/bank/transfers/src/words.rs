@@ -2,7 +2,7 @@
 //! end, and what the view keeps in between.
 
 use serde::{Deserialize, Serialize};
-use weir_plugin_sdk::{Action, Command, Event, NewEvent, Problem};
+use weir_plugin_sdk::{Action, Event, NewCommand, NewEvent, Problem};
 
 use crate::transfer::{Fact, State, Step};
 
@@ -68,6 +68,11 @@ impl Reason {
         Self { reason: code.into(), message: Some(message.chars().take(MESSAGE_CHARS_MAX).collect()) }
     }
 
+    /// The code of the first, and the words of all.
+    pub fn of(problems: &[Problem]) -> Option<Self> {
+        problems.first().map(|first| Self::new(&first.code, &Problem::messages(problems)))
+    }
+
     pub fn timeout() -> Self {
         Self { reason: "timeout".into(), message: None }
     }
@@ -129,7 +134,7 @@ fn command(id: &str, purpose: &str, name: &str, account: &str, amount: u64) -> R
         transfer: &'a str,
     }
     let payload = Move { amount, transfer: id };
-    Ok(Action::execute(Command::new(format!("{id}/{purpose}"), name, ACCOUNTS, account, &payload)?))
+    Ok(Action::execute(NewCommand::new(format!("{id}/{purpose}"), name, ACCOUNTS, account, &payload)?))
 }
 
 /// What it means that a command was refused, and to which transfer: the other way round from [`command`].

@@ -1,7 +1,7 @@
 //! What a transition asks for.
 
 use serde_json::{Value, json};
-use weir_plugin_sdk::{Action, Command, NewEvent};
+use weir_plugin_sdk::{Action, NewCommand, NewEvent};
 
 use super::{Story, and, chart, event, instance};
 
@@ -13,7 +13,7 @@ fn doing(actions: Value) -> Story {
 fn a_command_has_an_id_that_its_cause_gives() {
     let command = |cause: &str, index: u64, payload: Value| {
         let id = format!("m/s/{cause}/{index}");
-        Action::execute(Command::new(id, "charge", "payments", "pay:s", &payload).expect("JSON"))
+        Action::execute(NewCommand::new(id, "charge", "payments", "pay:s", &payload).expect("JSON"))
     };
     let stream = "'pay:' + key";
     let charge = |payload: Value| json!({"execute": {"command": "charge", "topic": "payments", "stream": stream, "payload": payload}});
@@ -37,8 +37,8 @@ fn a_command_has_an_id_that_its_cause_gives() {
 fn a_command_may_be_somebodys() {
     let execute = |actor: &str| json!([{"execute": {"command": "c", "topic": "u", "stream": "7", "actor": actor}}]);
     let command = |actor: Option<&str>| {
-        let command = Command::new("m/s/t-1/0", "c", "u", "7", &json!({})).expect("JSON");
-        Action::execute(Command { actor: actor.map(str::to_owned), ..command })
+        let command = NewCommand::new("m/s/t-1/0", "c", "u", "7", &json!({})).expect("JSON");
+        Action::execute(NewCommand { actor: actor.map(str::to_owned), ..command })
     };
     for (actor, expected) in [("'chart'", Some("chart")), ("payload.n", Some("3")), ("null", None)] {
         doing(execute(actor)).given([event(1, "x", json!({"n": 3}))]).then_actions([command(expected)]);

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use weir_plugin_sdk::testing::{process_manager, stream_event};
-use weir_plugin_sdk::{Action, Command, Event, NewEvent, Timer};
+use weir_plugin_sdk::{Action, Event, NewCommand, NewEvent, Timer};
 
 use super::Story;
 use crate::StateMachine;
@@ -37,8 +37,8 @@ fn cancel(name: &str) -> Action {
     Action::cancel_timer(format!("order-payment/order-1/{name}"))
 }
 
-fn command(cause: &str, index: u64, name: &str, topic: &str, stream: &str, payload: Value) -> Command {
-    Command::new(format!("order-payment/order-1/{cause}/{index}"), name, topic, stream, &payload).expect("JSON")
+fn command(cause: &str, index: u64, name: &str, topic: &str, stream: &str, payload: Value) -> NewCommand {
+    NewCommand::new(format!("order-payment/order-1/{cause}/{index}"), name, topic, stream, &payload).expect("JSON")
 }
 
 fn mail(event_type: &str, stream: &str, payload: Value) -> Action {
@@ -56,7 +56,7 @@ fn order_timer(name: &str, at_ms: u64, version: u64) -> Timer {
     timer("order-payment", "order-1", name, at_ms, version)
 }
 
-fn charge(cause: &str, index: u64) -> Command {
+fn charge(cause: &str, index: u64) -> NewCommand {
     command(cause, index, "charge", "payments", "payment-order-1", json!({"order": "order-1", "amount": 2000}))
 }
 
@@ -114,7 +114,7 @@ fn an_order_that_is_not_paid_is_reminded_of_and_then_cancelled() {
 
 #[test]
 fn a_charge_that_is_refused_is_tried_again_and_then_given_up() {
-    let refused = Command { time_ms: BEGUN_MS + 50, ..charge("orders-1", 0) };
+    let refused = charge("orders-1", 0).at(BEGUN_MS + 50);
     let retry_ms = BEGUN_MS + 50 + 3_600_000;
     let again = charge(&format!("retry@{retry_ms}.2"), 0);
     let case = placed()
@@ -124,14 +124,14 @@ fn a_charge_that_is_refused_is_tried_again_and_then_given_up() {
         .then_actions([Action::execute(again.clone())]);
     assert_eq!(is_in(&case, "order-payment/order-1", "unpaid").data["tries"], 2);
     let cause = format!("retry@{retry_ms}.2~0");
-    let case = case.refused(again, "TOO_LITTLE").then_actions([
+    let case = case.refused(again.at(retry_ms), "TOO_LITTLE").then_actions([
         cancel("after"),
         mail("charge-refused", "order-1", json!({"code": "TOO_LITTLE", "message": "TOO_LITTLE"})),
         Action::execute(command(&cause, 1, "cancel", "orders", "order-1", json!({"reason": "TOO_LITTLE"}))),
         cancel("remind"),
     ]);
     is_in(&case, "order-payment/order-1", "refused");
-    let case = placed().refused(charge("orders-1", 0), "CARD_EXPIRED");
+    let case = placed().refused(charge("orders-1", 0).at(BEGUN_MS), "CARD_EXPIRED");
     is_in(&case, "order-payment/order-1", "refused");
 }
 
@@ -140,7 +140,7 @@ fn a_charge_is_in_the_name_of_whoever_ordered() {
     let mut placed = at(BEGUN_MS, "orders", "order-1", 1, "order-placed", json!({"total": 2000}));
     placed.metadata = vec![("actor".into(), "ann".into())];
     example(0).given([placed]).then_actions([
-        Action::execute(Command { actor: Some("ann".into()), ..charge("orders-1", 0) }),
+        Action::execute(charge("orders-1", 0).by("ann")),
         set(order_timer("remind", BEGUN_MS + DAY_MS / 2, 1)),
         set(order_timer("after", BEGUN_MS + DAY_MS, 1)),
     ]);
@@ -151,7 +151,7 @@ fn a_payment_that_names_no_order_is_nobodys_and_a_shipment_that_fails_is_looked_
     let stray = at(BEGUN_MS, "payments", "payment-7", 2, "payment-received", json!({"amount": 2000}));
     let case = placed().given([stray]).then_actions([]).given([paid(3, 2000)]);
     let ship = command("payments-3", 1, "ship", "orders", "order-1", json!({}));
-    let case = case.refused(ship, "SOLD_OUT");
+    let case = case.refused(ship.at(BEGUN_MS), "SOLD_OUT");
     is_in(&case, "order-payment/order-1", "stuck");
     assert!(case.host().lines().is_empty(), "{:?}", case.host().lines());
 }

@@ -1,17 +1,17 @@
 //! Commands of its own that were refused.
 
 use serde_json::{Value, json};
-use weir_plugin_sdk::{Action, Command, NewEvent, Payload};
+use weir_plugin_sdk::{Action, Command, NewCommand, NewEvent, Payload};
 
 use super::{Story, chart, event};
 
-fn command(cause: &str, index: u64, name: &str) -> Command {
-    Command::new(format!("m/s/{cause}/{index}"), name, "u", "s", &json!({"n": 1})).expect("JSON")
+fn command(cause: &str, index: u64, name: &str) -> NewCommand {
+    NewCommand::new(format!("m/s/{cause}/{index}"), name, "u", "s", &json!({"n": 1})).expect("JSON")
 }
 
 /// As the server hands it back: with the time at which it was sent.
 fn sent(cause: &str, index: u64, name: &str) -> Command {
-    Command { time_ms: 5_000, ..command(cause, index, name) }
+    command(cause, index, name).at(5_000)
 }
 
 fn charging(on_refused: Value) -> Story {

@@ -164,7 +164,7 @@ fn a_command_for_a_timer_has_an_id_of_its_own_each_time() {
     let execute = json!([{"execute": {"command": "c", "topic": "u", "stream": "key"}}]);
     let command = |cause: &str| {
         let id = format!("m/s/{cause}/0");
-        Action::execute(weir_plugin_sdk::Command::new(id, "c", "u", "s", &json!({})).expect("JSON"))
+        Action::execute(weir_plugin_sdk::NewCommand::new(id, "c", "u", "s", &json!({})).expect("JSON"))
     };
     let case = chart(json!({
         "a": {"on": [{"event": "x", "to": "b"}]},

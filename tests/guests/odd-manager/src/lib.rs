@@ -4,7 +4,7 @@
 use serde_json::json;
 use weir_guest_acts::{act, behaviour, describe, huge, init, meet, version};
 use weir_plugin_sdk::{
-    Action, Command, Event, Manifest, NewEvent, NoConfig, Payload, Problem, ProcessManager, Timer, View,
+    Action, Command, Event, Manifest, NewCommand, NewEvent, NoConfig, Payload, Problem, ProcessManager, Timer, View,
     export_process_manager,
 };
 
@@ -38,7 +38,7 @@ impl ProcessManager for Odd {
             "execute" | "execute-foreign" if event.topic != "payments" => {
                 let topic = if behaviour() == "execute" { "payments" } else { "foreign" };
                 let id = format!("{}/add", event.id);
-                vec![Action::execute(Command::new(id, "add", topic, order, &json!({"by": 1}))?)]
+                vec![Action::execute(NewCommand::new(id, "add", topic, order, &json!({"by": 1}))?)]
             }
             "invalid-json" => {
                 let event = append("payments", "payment-asked")?;
@@ -86,9 +86,10 @@ impl ProcessManager for Odd {
         Ok(vec![Action::append(NewEvent::new("payments", "payment-late", &json!({"order": timer.key}))?)])
     }
 
-    fn on_refused(&mut self, command: &Command, code: &str, _: &str, _: &View) -> Result<Vec<Action>, Problem> {
+    fn on_refused(&mut self, command: &Command, reasons: &[Problem], _: &View) -> Result<Vec<Action>, Problem> {
         act("refused");
-        let refused = json!({"order": command.stream, "code": code});
+        let at: Vec<&str> = reasons.iter().filter_map(|reason| reason.pointer.as_deref()).collect();
+        let refused = json!({"order": command.stream, "code": reasons[0].code, "at": at});
         Ok(vec![Action::append(NewEvent::new("payments", "payment-refused", &refused)?)])
     }
 }
@@ -112,6 +113,10 @@ mod tests {
             .timer(timer("o1", WAIT_MS, r#"{"order":"o1"}"#))
             .then_actions([Action::append(new_event("payments", "payment-late", r#"{"order":"o1"}"#))])
             .refused(command("add", "payments", "o1", "{}"), "no")
-            .then_actions([Action::append(new_event("payments", "payment-refused", r#"{"order":"o1","code":"no"}"#))]);
+            .then_actions([Action::append(new_event(
+                "payments",
+                "payment-refused",
+                r#"{"order":"o1","code":"no","at":[]}"#,
+            ))]);
     }
 }

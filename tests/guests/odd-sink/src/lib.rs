@@ -18,10 +18,10 @@ impl Sink for Odd {
         init(Self)
     }
 
-    fn check(&mut self, target: &Target) -> Result<(), Problem> {
+    fn check(&mut self, target: &Target) -> Result<(), Vec<Problem>> {
         act("check");
         match behaviour() {
-            "refuse-check" => Err(problem(&format!("target {} is refused", target.id)).at("/odd")),
+            "refuse-check" => Err(vec![problem(&format!("target {} is refused", target.id)).at("/odd")]),
             _ => Ok(()),
         }
     }

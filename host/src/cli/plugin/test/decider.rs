@@ -7,12 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::diff::Mismatch;
 use super::spec::{
-    self, EventSpec, ExpectedEvent, Numbering, OneOrMany, ProblemSpec, compare_events, compare_problems, json_payload,
-    new_event_value, payload_value, plain, refusal_value,
+    self, EventSpec, ExpectedEvent, Numbering, OneOrMany, ProblemSpec, compare_events, compare_problems,
+    new_event_value, payload_value, plain, refusal_value, shown_payload,
 };
 use super::{Case, Stage, faulted};
 use crate::cli::plugin::component::TIME_MS;
-use crate::model::{Payload, StreamName, TopicName};
+use crate::model::{Payload, StreamName, Tag, TopicName};
 use crate::plugin::{Command, Rejection};
 
 #[derive(Debug, Deserialize)]
@@ -51,6 +51,8 @@ pub struct CommandSpec {
     #[serde(default)]
     pub actor: Option<String>,
     #[serde(default)]
+    pub tags: Vec<String>,
+    #[serde(default)]
     pub metadata: BTreeMap<String, String>,
     #[serde(default)]
     pub time_ms: Option<u64>,
@@ -63,19 +65,31 @@ struct Then {
     events: Option<OneOrMany<ExpectedEvent>>,
     /// The state after the given events and those that were decided.
     state: Option<Value>,
+    /// There is none after them: it is the initial one.
+    no_state: bool,
     /// The command itself is wrong.
     invalid: Option<OneOrMany<ProblemSpec>>,
     /// The state does not allow it.
     conflict: Option<ProblemSpec>,
     unknown_command: bool,
+    /// The plugin is at fault, which is told with these words among others.
+    fault: Option<String>,
     /// The given events cannot be folded.
     problem: Option<ProblemSpec>,
+}
+
+impl Then {
+    /// Null stands for none.
+    fn expected_state(&self) -> Option<Value> {
+        self.state.clone().map(plain).or(self.no_state.then_some(Value::Null))
+    }
 }
 
 impl CommandSpec {
     pub fn command(&self, defaults: &spec::Defaults) -> Result<Command, String> {
         let stream = self.stream.clone().or_else(|| defaults.stream.clone());
         let payload = spec::payload(self.payload.as_ref(), self.payload_json.as_deref(), self.data.as_deref())?;
+        let tags = self.tags.iter().map(|tag| Tag::parse(tag).map_err(|error| error.to_string()));
         Ok(Command {
             id: self.id.clone().unwrap_or_else(|| "command-1".to_owned()),
             name: self.name.clone(),
@@ -83,6 +97,7 @@ impl CommandSpec {
             stream: stream.ok_or("a command needs a stream; write stream = \"…\" into it, or once into the file")?,
             payload: payload.unwrap_or_else(|| Payload::Json("{}".into())),
             actor: self.actor.clone(),
+            tags: tags.collect::<Result<_, _>>()?,
             metadata: self.metadata.iter().map(|(key, value)| (key.clone(), value.clone())).collect(),
             time_ms: self.time_ms.unwrap_or(TIME_MS + 86_400_000),
         })
@@ -102,7 +117,7 @@ impl Case for DeciderCase {
         let decider = stage.piece.decider().ok_or("the component is no decider")?;
         let mut log = Numbering::default();
         let events = log.record_all(&self.given.items, stage.defaults)?;
-        let given = self.given_state.clone().map(json_payload);
+        let given = self.given_state.clone().map(shown_payload);
         let then = &self.then;
         let state = match (decider.evolve(given.as_ref(), &events).await.map_err(faulted)?, &then.problem) {
             (Ok(state), None) => state,
@@ -115,7 +130,17 @@ impl Case for DeciderCase {
             (Ok(_), Some(_)) => return Err("a problem was expected, and the plugin folded the events".to_owned()),
         };
         let Some(when) = &self.when else { return Ok(self.compare_state(state.as_ref()).into_iter().collect()) };
-        let decided = decider.decide(state.as_ref(), &when.command(stage.defaults)?).await.map_err(faulted)?;
+        let decided = decider.decide(state.as_ref(), &when.command(stage.defaults)?).await.map_err(faulted);
+        if let Some(words) = &then.fault {
+            let fault = decided.err().unwrap_or_else(|| "was not at fault".to_owned());
+            let is_told = fault.contains(words.as_str());
+            return Ok(if is_told {
+                Vec::new()
+            } else {
+                Vec::from_iter(Mismatch::of("fault", json!(words), json!(fault)))
+            });
+        }
+        let decided = decided?;
         let mut mismatches = Vec::new();
         let events = match decided {
             Ok(events) => events,
@@ -126,16 +151,17 @@ impl Case for DeciderCase {
             mismatches.extend(Mismatch::of("decision", expected, json!({ "events": shown })));
             return Ok(mismatches);
         }
-        if then.events.is_none() && then.state.is_none() {
+        if then.events.is_none() && then.expected_state().is_none() {
             return Err(
-                "'then' needs one of 'events', 'state', 'invalid', 'conflict', 'unknown_command' and 'problem'"
+                "'then' needs one of 'events', 'state', 'no_state', 'invalid', 'conflict', 'unknown_command', \
+                 'fault' and 'problem'"
                     .to_owned(),
             );
         }
         if let Some(expected) = &then.events {
             mismatches.extend(compare_events("events", &expected.items, shown)?);
         }
-        if then.state.is_some() {
+        if then.expected_state().is_some() {
             let recorded: Vec<_> = events.iter().map(|event| log.place(event, None, None, None, None)).collect();
             let after = decider.evolve(state.as_ref(), &recorded).await.map_err(faulted)?;
             let after =
@@ -148,8 +174,7 @@ impl Case for DeciderCase {
 
 impl DeciderCase {
     fn compare_state(&self, state: Option<&Payload>) -> Option<Mismatch> {
-        let expected = plain(self.then.state.clone()?);
-        Mismatch::of("state", expected, state.map_or(Value::Null, payload_value))
+        Mismatch::of("state", self.then.expected_state()?, state.map_or(Value::Null, payload_value))
     }
 
     /// The rejection that is expected, as it is shown.

@@ -9,12 +9,12 @@ use serde_json::{Map, Value, json};
 use super::decider::CommandSpec;
 use super::diff::Mismatch;
 use super::spec::{
-    EventSpec, ExpectedEvent, Numbering, OneOrMany, ProblemSpec, compare_view, json_payload, new_event_value,
-    payload_value, plain, refusal_value, view_of,
+    EventSpec, ExpectedEvent, Numbering, OneOrMany, ProblemSpec, compare_view, new_event_value, payload_value, plain,
+    refusal_value, shown_payload, view_of,
 };
 use super::{Case, Stage, faulted};
-use crate::model::{Event, Payload, SERVER_KEYS};
-use crate::plugin::{Action, Command, Timer};
+use crate::model::{Event, Payload, SERVER_KEYS, Tag};
+use crate::plugin::{Action, Command, Refusal, Timer};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -50,11 +50,24 @@ struct TimerSpec {
 #[serde(deny_unknown_fields)]
 struct RefusedSpec {
     command: CommandSpec,
-    /// The reason.
-    code: String,
-    /// Its text, if the plugin looks at it; the code otherwise.
+    /// All reasons, or the code of the only one and perhaps its message.
+    #[serde(default)]
+    reasons: Vec<ReasonSpec>,
+    #[serde(default)]
+    code: Option<String>,
     #[serde(default)]
     message: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReasonSpec {
+    code: String,
+    /// The code, if the plugin does not look at it.
+    #[serde(default)]
+    message: Option<String>,
+    #[serde(default)]
+    pointer: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -87,8 +100,8 @@ struct ExpectedCommand {
     stream: Option<String>,
     payload: Option<Value>,
     actor: Option<String>,
+    tags: Option<Vec<String>>,
     metadata: Option<BTreeMap<String, String>>,
-    time_ms: Option<u64>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -127,9 +140,8 @@ impl Case for ProcessManagerCase {
             view = view.after(reaction.writes);
             actions.extend(reaction.actions);
             let command = refused.command.command(stage.defaults)?;
-            let message = refused.message.as_deref().unwrap_or(&refused.code);
-            let view = Arc::new(view.clone());
-            answer = manager.on_refused(view, &command, &refused.code, message).await.map_err(faulted)?;
+            let reasons = refused.reasons()?;
+            answer = manager.on_refused(Arc::new(view.clone()), &command, &reasons).await.map_err(faulted)?;
         }
         let then = &self.then;
         match (answer, &then.problem) {
@@ -160,9 +172,24 @@ impl Case for ProcessManagerCase {
     }
 }
 
+impl RefusedSpec {
+    fn reasons(&self) -> Result<Vec<Refusal>, String> {
+        let only = self.code.clone().map(|code| ReasonSpec { code, message: self.message.clone(), pointer: None });
+        let reasons: Vec<Refusal> = self.reasons.iter().cloned().chain(only).map(ReasonSpec::reason).collect();
+        if reasons.is_empty() { Err("a refused command needs a 'code', or 'reasons'".to_owned()) } else { Ok(reasons) }
+    }
+}
+
+impl ReasonSpec {
+    fn reason(self) -> Refusal {
+        let message = self.message.unwrap_or_else(|| self.code.clone());
+        Refusal { code: self.code, message, pointer: self.pointer }
+    }
+}
+
 impl TimerSpec {
     fn timer(&self) -> Timer {
-        let payload = self.payload.clone().map_or_else(|| Payload::Json("{}".into()), json_payload);
+        let payload = self.payload.clone().map_or_else(|| Payload::Json("{}".into()), shown_payload);
         Timer { key: self.key.clone(), at_ms: self.at_ms, payload }
     }
 }
@@ -212,8 +239,8 @@ impl ExpectedCommand {
         put("stream", self.stream.clone().map(Value::from));
         put("payload", self.payload.clone().map(plain));
         put("actor", self.actor.clone().map(Value::from));
+        put("tags", self.tags.clone().map(Value::from));
         put("metadata", self.metadata.as_ref().map(|metadata| json!(metadata)));
-        put("time_ms", self.time_ms.map(Value::from));
         Value::Object(out)
     }
 }
@@ -250,7 +277,7 @@ fn command_value(command: &Command) -> Value {
         "stream": command.stream.as_str(),
         "payload": payload_value(&command.payload),
         "actor": command.actor,
+        "tags": command.tags.iter().map(Tag::as_str).collect::<Vec<_>>(),
         "metadata": own.cloned().collect::<BTreeMap<_, _>>(),
-        "time_ms": command.time_ms,
     })
 }

@@ -99,9 +99,23 @@ impl Case for ProjectionCase {
 }
 
 impl QuerySpec {
+    /// As a URL has them: texts, and an array as the same name several times.
+    fn params(&self) -> Vec<(&str, String)> {
+        let text = |value: &Value| value.as_str().map_or_else(|| plain(value.clone()).to_string(), str::to_owned);
+        let values = |value: &Value| match value {
+            Value::Array(values) => values.iter().map(text).collect(),
+            one => vec![text(one)],
+        };
+        self.params
+            .iter()
+            .flat_map(|(name, value)| values(value).into_iter().map(|text| (name.as_str(), text)))
+            .collect()
+    }
+
     async fn ask(&self, stage: &Stage<'_>, view: &MemoryView) -> Result<Option<Mismatch>, String> {
         let projection = stage.piece.projection().ok_or("the component is no projection")?;
-        let params = plain(Value::Object(self.params.clone())).to_string();
+        let params = self.params();
+        let params: Vec<_> = params.iter().map(|(name, value)| (*name, value.as_str())).collect();
         let answer = projection.query(Arc::new(view.clone()), &self.name, &params).await.map_err(faulted)?;
         let what = format!("query '{}'", self.name);
         let answer = match (answer, &self.problem) {

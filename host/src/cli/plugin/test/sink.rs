@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::diff::{Mismatch, part};
-use super::spec::{EventSpec, Numbering, OneOrMany, ProblemSpec, plain, refusal_value};
+use super::spec::{EventSpec, Numbering, OneOrMany, ProblemSpec, compare_problems, plain, refusal_value};
 use super::{Case, Stage, faulted};
 use crate::plugin::{HttpClient, HttpError, HttpGrant, HttpRequest, HttpResponse, Receipt, Refusal, Rest, Target};
 
@@ -105,7 +105,7 @@ struct RetrySpec {
 #[serde(rename_all = "snake_case")]
 enum CheckSpec {
     Ok,
-    Problem(ProblemSpec),
+    Problem(OneOrMany<ProblemSpec>),
 }
 
 impl Case for SinkCase {
@@ -126,7 +126,7 @@ impl Case for SinkCase {
         stage.script.play(self.answers.clone());
         if let Some(expected) = &self.then.check {
             let checked = sink.check(&target).await.map_err(faulted)?;
-            mismatches.extend(expected.compare(checked.err().as_ref()));
+            mismatches.extend(expected.compare(checked.err().as_deref()));
         }
         let then = &self.then;
         if self.given.items.is_empty() {
@@ -170,13 +170,17 @@ impl SinkCase {
 }
 
 impl CheckSpec {
-    fn compare(&self, refusal: Option<&Refusal>) -> Option<Mismatch> {
-        let actual = refusal.map_or_else(|| json!("ok"), |refusal| json!({ "problem": refusal_value(refusal) }));
+    fn compare(&self, refusals: Option<&[Refusal]>) -> Option<Mismatch> {
+        if let (Self::Problem(expected), Some(refusals)) = (self, refusals) {
+            let (expected, actual) = compare_problems(expected, refusals);
+            return Mismatch::of("check", json!({ "problem": expected }), json!({ "problem": actual }));
+        }
         let expected = match self {
             Self::Ok => json!("ok"),
-            Self::Problem(problem) => json!({ "problem": problem.value() }),
+            Self::Problem(problems) => json!({ "problem": problems.value() }),
         };
-        Mismatch::of_part("check", expected, actual)
+        let all = |refusals: &[Refusal]| json!({ "problem": refusals.iter().map(refusal_value).collect::<Value>() });
+        Mismatch::of("check", expected, refusals.map_or_else(|| json!("ok"), all))
     }
 }
 

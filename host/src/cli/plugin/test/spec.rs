@@ -260,6 +260,12 @@ impl ProblemSpec {
     }
 }
 
+impl OneOrMany<ProblemSpec> {
+    pub fn value(&self) -> Value {
+        self.one().map_or_else(|| self.items.iter().map(ProblemSpec::value).collect(), ProblemSpec::value)
+    }
+}
+
 /// One problem must be among those that came; a list must be all of them, in order.
 pub fn compare_problems(expected: &OneOrMany<ProblemSpec>, actual: &[Refusal]) -> (Value, Value) {
     let all = Value::Array(actual.iter().map(refusal_value).collect());
@@ -314,7 +320,7 @@ pub fn view_value(view: &MemoryView) -> Map<String, Value> {
 /// A view that a case begins with.
 pub fn view_of(entries: Option<&Map<String, Value>>) -> MemoryView {
     let entries = entries.into_iter().flatten();
-    MemoryView(entries.map(|(key, value)| (key.clone(), json_payload(value.clone()))).collect())
+    MemoryView(entries.map(|(key, value)| (key.clone(), shown_payload(value.clone()))).collect())
 }
 
 /// One of the three ways to write a payload.
@@ -328,15 +334,27 @@ pub fn payload(value: Option<&Value>, text: Option<&str>, data: Option<&[u8]>) -
     }
 }
 
+/// Stands for bytes where a payload is written as a value.
+const DATA: &str = "$data";
+
 pub fn json_payload(value: Value) -> Payload {
     Payload::Json(plain(value).to_string().into())
+}
+
+/// What [`payload_value`] shows so.
+pub fn shown_payload(value: Value) -> Payload {
+    let data = value.as_object().filter(|members| members.len() == 1).and_then(|members| members.get(DATA)?.as_str());
+    match data.and_then(|text| BASE64.decode(text).ok()) {
+        Some(bytes) => Payload::Bytes(bytes.into()),
+        None => json_payload(value),
+    }
 }
 
 /// A payload as JSON; bytes as `{"$data": "<base64>"}`.
 pub fn payload_value(payload: &Payload) -> Value {
     match payload {
         Payload::Json(text) => serde_json::from_slice(text).unwrap_or(Value::Null),
-        Payload::Bytes(bytes) => json!({ "$data": BASE64.encode(bytes) }),
+        Payload::Bytes(bytes) => json!({ DATA: BASE64.encode(bytes) }),
     }
 }
 

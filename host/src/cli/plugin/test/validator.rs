@@ -1,13 +1,15 @@
-//! Cases of validators: an event, and what becomes of it; or a topic's setting, and whether it is taken.
+//! Cases of validators: an event, and what becomes of it; or a topic's setting, and whether it is taken; or a command, and whether
+//! it may go to its decider.
 
 use std::sync::Arc;
 
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
+use super::decider::CommandSpec;
 use super::diff::Mismatch;
 use super::spec::{
-    EventSpec, OneOrMany, ProblemSpec, TopicSpec, compare_problems, payload_value, plain, refusal_value,
+    EventSpec, OneOrMany, ProblemSpec, TopicSpec, compare_problems, payload_value, plain, refusal_value, shown_payload,
 };
 use super::{Case, Stage, faulted};
 use crate::plugin::Verdict;
@@ -27,6 +29,11 @@ pub struct ValidatorCase {
     /// A setting that is offered instead.
     #[serde(default)]
     configure: Option<TopicSpec>,
+    /// A command that is guarded instead, and the state that it meets.
+    #[serde(default)]
+    when: Option<CommandSpec>,
+    #[serde(default)]
+    given_state: Option<Value>,
     then: OneOrMany<VerdictSpec>,
 }
 
@@ -50,17 +57,29 @@ impl Case for ValidatorCase {
 
     async fn run(&self, stage: &Stage<'_>) -> Result<Vec<Mismatch>, String> {
         let validator = stage.piece.validator().ok_or("the component is no validator")?;
-        let actual = match (&self.configure, self.given.items.is_empty()) {
-            (Some(_), false) => return Err("a case has either 'given' or 'configure'; make two of it".to_owned()),
-            (None, true) => return Err("a case needs 'given' events, or a topic to 'configure'".to_owned()),
-            (Some(topic), true) => match validator.configure(&topic.setting(1)).await.map_err(faulted)? {
-                Ok(()) => vec![Verdict::Accept],
-                Err(refusals) => vec![Verdict::Reject(refusals)],
-            },
-            (None, false) => self.verdicts(stage).await?,
+        let yes_or_no = |answer: Result<(), _>| vec![answer.map_or_else(Verdict::Reject, |()| Verdict::Accept)];
+        let (one, actual) = match (&self.configure, &self.when, self.given.items.is_empty()) {
+            (Some(topic), None, true) => {
+                ("setting", yes_or_no(validator.configure(&topic.setting(1)).await.map_err(faulted)?))
+            }
+            (None, Some(_), true) if !validator.has_guards() => {
+                return Err("the validator has no guards; build it against validator-with-guards".to_owned());
+            }
+            (None, Some(command), true) => {
+                let state = self.given_state.clone().map(shown_payload);
+                let command = command.command(stage.defaults)?;
+                ("command", yes_or_no(validator.guard(state.as_ref(), &command).await.map_err(faulted)?))
+            }
+            (None, None, false) => ("event", self.verdicts(stage).await?),
+            (None, None, true) => {
+                return Err("a case needs 'given' events, a topic to 'configure', or a command in 'when'".to_owned());
+            }
+            _ => return Err("a case has one of 'given', 'configure' and 'when'; make several of it".to_owned()),
         };
+        if self.given_state.is_some() && self.when.is_none() {
+            return Err("only a command in 'when' meets a 'given_state'".to_owned());
+        }
         if actual.len() != self.then.items.len() {
-            let one = if self.configure.is_some() { "setting" } else { "event" };
             return Err(format!(
                 "'then' has {} verdicts and the case {}; give one for each {one}, in order",
                 self.then.items.len(),
@@ -106,10 +125,7 @@ impl VerdictSpec {
         let expected = match self {
             Self::Accept => json!("accept"),
             Self::Replace(payload) => json!({ "replace": plain(payload.clone()) }),
-            Self::Reject(problems) => match problems.one() {
-                Some(one) => json!({ "reject": one.value() }),
-                None => json!({ "reject": problems.items.iter().map(ProblemSpec::value).collect::<Value>() }),
-            },
+            Self::Reject(problems) => json!({ "reject": problems.value() }),
         };
         let actual = match actual {
             Verdict::Accept => json!("accept"),

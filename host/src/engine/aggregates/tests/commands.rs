@@ -51,7 +51,7 @@ async fn a_decision_without_events_is_no_failure() {
 async fn the_same_key_is_the_same_command_whatever_has_happened_since() {
     let shop = Shop::open().await;
     let key = IdempotencyKey { key: [1; 16], request: [1; 16] };
-    let once = || Execution { key: Some(key), expected: vec![Expected::None], ..Execution::default() };
+    let once = || Execution { key: Some(key), expected: vec![Expected::None] };
     let first = shop.engine.execute(command("add", "s", json!({"by": 3})), once()).await.expect("added");
     shop.add("s", 4).await;
     let again = shop.engine.execute(command("add", "s", json!({"by": 3})), once()).await.expect("the first answer");

@@ -40,6 +40,27 @@ async fn who_lost_the_race_decides_again() {
     assert!(retries > 0, "two engines on one stream do get into each other's way");
 }
 
+/// Who has to read what the others wrote loses to them as long as they go on, however often that is.
+#[tokio::test(flavor = "multi_thread")]
+async fn who_loses_many_times_wins_when_the_others_rest() {
+    let shop = Arc::new(Shop::behaving("slow-in-decide").await);
+    let publishing = tokio::spawn({
+        let shop = shop.clone();
+        async move {
+            for published in 1..=1_000_000 {
+                shop.publish("s", 1, 1).await;
+                if shop.engine.command_counts().retries > 18 {
+                    return published;
+                }
+                tokio::task::yield_now().await;
+            }
+            panic!("a command that takes so long did not lose")
+        }
+    });
+    let executed = shop.run("add", "s", json!({"by": 1})).await.expect("executed");
+    assert_eq!(executed.version, publishing.await.expect("published") + 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn publishers_and_commands_go_on_side_by_side() {
     let shop = Arc::new(Shop::open().await);

@@ -145,6 +145,7 @@ pub fn command(name: &str, stream: &str, payload: Value) -> Command {
         stream: self::stream(stream),
         payload: self::payload(&payload),
         actor: None,
+        tags: Vec::new(),
         metadata: Vec::new(),
         time_ms: 1,
     }

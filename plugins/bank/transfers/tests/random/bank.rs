@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, HashSet};
 use serde_json::{Value, json};
 use weir_plugin_bank_account::{Account, BankAccount};
 use weir_plugin_sdk::testing::{Host, stream_event};
-use weir_plugin_sdk::{Action, Command, Decider, Event, NewEvent, ProcessManager, Rejection, Timer};
+use weir_plugin_sdk::{
+    Action, Command, Decider, Event, NewCommand, NewEvent, Problem, ProcessManager, Rejection, Timer,
+};
 use weir_plugin_transfers::Transfers;
 
 use crate::dice::Dice;
@@ -35,9 +37,9 @@ pub struct Bank {
     opened: usize,
     /// How many events the process manager has seen.
     read: usize,
-    commands: Vec<Command>,
+    commands: Vec<NewCommand>,
     sent: HashSet<String>,
-    refusals: Vec<(Command, String, String)>,
+    refusals: Vec<(Command, Vec<Problem>)>,
     pub timers: BTreeMap<String, Timer>,
     pub requested: usize,
     pub moves: BTreeMap<String, Moves>,
@@ -83,7 +85,7 @@ impl Bank {
 
     fn person(&mut self, id: &str, name: &str, payload: Value) -> Result<(), Rejection> {
         let amount = payload["amount"].as_i64().unwrap_or(0);
-        let command = Command::new("", name, "accounts", id, &payload).expect("JSON");
+        let command = NewCommand::new("", name, "accounts", id, &payload).expect("JSON").at(0);
         self.decide(&command)?;
         self.brought += if name == "withdraw" { -amount } else { amount };
         Ok(())
@@ -152,8 +154,8 @@ impl Bank {
         if self.refusals.is_empty() {
             return;
         }
-        let (command, code, message) = self.refusals.swap_remove(dice.index(self.refusals.len()));
-        let actions = self.manager.on_refused(&command, &code, &message, &self.host.view());
+        let (command, reasons) = self.refusals.swap_remove(dice.index(self.refusals.len()));
+        let actions = self.manager.on_refused(&command, &reasons, &self.host.view());
         self.perform(actions.expect("no refusal is a problem"));
     }
 
@@ -169,13 +171,10 @@ impl Bank {
         if self.commands.is_empty() {
             return;
         }
-        let command = self.commands.swap_remove(dice.index(self.commands.len()));
+        let command = self.commands.swap_remove(dice.index(self.commands.len())).at(0);
         match self.decide(&command) {
             Ok(()) => self.count(&command),
-            Err(rejection) => {
-                let (code, message) = words(rejection);
-                self.refusals.push((command, code, message));
-            }
+            Err(rejection) => self.refusals.push((command, reasons(rejection))),
         }
     }
 
@@ -235,10 +234,10 @@ impl Bank {
     }
 }
 
-fn words(rejection: Rejection) -> (String, String) {
+fn reasons(rejection: Rejection) -> Vec<Problem> {
     match rejection {
-        Rejection::Invalid(problems) => (problems[0].code.clone(), problems[0].message.clone()),
-        Rejection::Conflict(problem) | Rejection::Failed(problem) => (problem.code, problem.message),
+        Rejection::Invalid(problems) => problems,
+        Rejection::Conflict(problem) | Rejection::Failed(problem) => vec![problem],
         Rejection::UnknownCommand => panic!("the decider knows all commands"),
     }
 }

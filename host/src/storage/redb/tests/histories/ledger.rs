@@ -247,6 +247,7 @@ impl Ledger {
             position: event.position,
             sequence: event.sequence,
             version: event.stream.as_ref().map(|(_, version)| *version),
+            time_ms: event.time_ms,
         };
         let places: Vec<_> = events.iter().map(place).collect();
         assert_eq!(theirs, Appended { places, replayed: false }, "batch {id}");
