@@ -146,7 +146,7 @@ pub async fn run(args: CommandsArgs) -> Result<(), Failure> {
         for round in 0..args.rounds {
             // Another one is first in each round: what one leaves to be indexed, the next one pays.
             for turn in 0..Way::ALL.len() {
-                let which = (round as usize + turn) % Way::ALL.len();
+                let which = (round + turn) % Way::ALL.len();
                 let way = Way::ALL[which];
                 let one = measure(server, way, args.accounts, connections, time, &numbers).await?;
                 recorded += if matches!(way, Way::Publish) { 0 } else { one.events };
