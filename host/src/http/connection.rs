@@ -1,17 +1,20 @@
 //! Connections that end with the server: a client that takes nothing of what is written to it must not hold up a stop. As
-//! long as the server runs, and as long as a client takes anything at all, a connection waits.
+//! long as the server runs, and as long as a client takes anything at all, a connection waits. And connections that end in
+//! order: what a client still sends when its answer is written is read and thrown away, or the answer would be lost with it.
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::serve::Listener;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::runtime::Handle;
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use crate::model::limits;
 
@@ -35,7 +38,7 @@ impl Listener for Connections {
         let (socket, address) = Listener::accept(&mut self.listener).await;
         // Answers are small and complete; waiting to fill a packet only delays them.
         let _ = socket.set_nodelay(true);
-        (Connection { socket, stop: self.stop.clone(), stalled: None }, address)
+        (Connection { socket, stop: self.stop.clone(), stalled: None, read_to_end: false }, address)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -48,6 +51,7 @@ pub struct Connection {
     stop: watch::Receiver<bool>,
     /// While a write waits: ends when it has waited for too long in a server that stops.
     stalled: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+    read_to_end: bool,
 }
 
 impl Connection {
@@ -67,9 +71,33 @@ async fn too_long(mut stop: watch::Receiver<bool>) {
     }
 }
 
+/// A socket that is closed with something unread, or that gets something afterwards, is reset by the system; a client that
+/// was still sending then never sees what it was told, like that it sends too much (RFC 9112, section 9.6).
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if self.read_to_end {
+            return;
+        }
+        if let (Ok(runtime), Ok(socket)) = (Handle::try_current(), self.socket.as_fd().try_clone_to_owned()) {
+            runtime.spawn(timeout(Duration::from_millis(limits::LINGER_MS), linger(socket)));
+        }
+    }
+}
+
+/// Says that nothing more is written, and reads until the client says the same.
+async fn linger(socket: OwnedFd) -> io::Result<()> {
+    let mut socket = TcpStream::from_std(socket.into())?;
+    socket.shutdown().await?;
+    copy(&mut socket.take(limits::LINGER_BYTES_MAX), &mut sink()).await?;
+    Ok(())
+}
+
 impl AsyncRead for Connection {
     fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_read(context, buf)
+        let before = buf.filled().len();
+        let read = Pin::new(&mut self.socket).poll_read(context, buf);
+        self.read_to_end |= read.is_ready() && buf.filled().len() == before && buf.remaining() > 0;
+        read
     }
 }
 

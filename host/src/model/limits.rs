@@ -131,6 +131,10 @@ pub const RETENTION_LOOK_MS_MIN: u64 = 10;
 pub const ROOM_LOOK_MS: u64 = 500;
 /// Wait for a client to take the word that its socket is closed, in milliseconds.
 pub const SOCKET_CLOSE_MS: u64 = 1_000;
+/// How long, in milliseconds, and for how many bytes a client is heard out that still sends on a connection that is closed:
+/// before that it may not look for the answer.
+pub const LINGER_MS: u64 = 5_000;
+pub const LINGER_BYTES_MAX: u64 = 64 << 20;
 /// Longest `wait` of a read, in seconds.
 pub const WAIT_S_MAX: u64 = 60;
 /// How long a private cache may keep a page that can't grow, in seconds: not for ever, because retention may take events

@@ -208,7 +208,7 @@ async fn whatever_is_said_is_answered_in_its_turn_and_survived() {
         "2",
     ];
     assert_eq!((shorts.as_slice(), &answers[6]["id"]), (expected.map(str::to_owned).as_slice(), &json!("c")));
-    socket.send(Message::text("x".repeat(2 << 20))).await.expect("said");
+    socket.send(Message::text("x".repeat(32 << 20))).await.expect("said");
     loop {
         match crate::socket::frame(&mut socket).await {
             Message::Text(_) => {}

@@ -81,7 +81,7 @@ async fn whatever_a_client_says_is_answered_and_survived() {
     assert_eq!(frame(&mut socket).await, Message::Pong("beat".into()));
     publish(api, "default", "a", 1).await;
     assert_eq!(told(&mut socket).await["id"], "default-1", "it follows on");
-    socket.send(Message::text("x".repeat(100_000))).await.expect("said");
+    socket.send(Message::text("x".repeat(32 << 20))).await.expect("said");
     assert_eq!(close_code(&mut socket).await, CloseCode::Size);
     publish(api, "default", "a", 2).await;
 }
