@@ -2,6 +2,7 @@
 //! today. The log keeps what it has. **Invariant:** events are handed up upcast by all, or not at all; only an operator's
 //! `on_trap = "pass"` leaves an upcaster out.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use super::error::{EngineError, UpcastRefused};
@@ -15,6 +16,17 @@ pub(super) async fn upcast(plugins: &Plugins, events: Vec<Event>) -> Result<Vec<
 /// The same, whatever operators say about failures: what is made of the events is kept, and would be wrong for ever.
 pub(super) async fn upcast_strictly(plugins: &Plugins, events: Vec<Event>) -> Result<Vec<Event>, EngineError> {
     upcast_as(plugins, events, true).await
+}
+
+/// The same, for events that their owner keeps as they are.
+pub(super) async fn upcast_lent<'e>(
+    plugins: &Plugins,
+    events: Cow<'e, [Event]>,
+) -> Result<Cow<'e, [Event]>, EngineError> {
+    if plugins.upcasters().is_empty() {
+        return Ok(events);
+    }
+    Ok(Cow::Owned(upcast_strictly(plugins, events.into_owned()).await?))
 }
 
 async fn upcast_as(plugins: &Plugins, events: Vec<Event>, strictly: bool) -> Result<Vec<Event>, EngineError> {

@@ -5,15 +5,15 @@ use std::io::Write;
 use base64::Engine as _;
 use bytes::Bytes;
 
-use super::time::timestamp;
+use super::time::timestamp_letters;
 use crate::model::{Event, Payload};
 
 /// Appends one event as a JSON object.
 pub fn write_event(out: &mut Vec<u8>, event: &Event) {
     out.extend_from_slice(b"{\"id\":\"");
-    let _ = write!(out, "{}", event.id());
+    let _ = write!(out, "{}-{}", event.topic, event.sequence);
     out.extend_from_slice(b"\",\"timestamp\":\"");
-    out.extend_from_slice(timestamp(event.time_ms).as_bytes());
+    out.extend_from_slice(&timestamp_letters(event.time_ms));
     out.extend_from_slice(b"\",\"type\":\"");
     out.extend_from_slice(event.event_type.as_str().as_bytes());
     out.extend_from_slice(b"\",");

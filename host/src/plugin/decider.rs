@@ -1,5 +1,6 @@
 //! A decider that serves: folds events into a state, and answers commands with events. It never sees the log.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::deciding as wit;
@@ -50,7 +51,7 @@ impl Decider {
         state: Option<&Payload>,
         events: &[Event],
     ) -> Result<Result<Option<Payload>, Refusal>, PluginError> {
-        self.generation.call("evolve", events.len(), self.try_evolve(state, events)).await
+        self.generation.call("evolve", events.len(), pin!(self.try_evolve(state, events))).await
     }
 
     pub(super) async fn try_evolve(
@@ -66,7 +67,8 @@ impl Decider {
         let state = state.map(lower::payload).transpose()?;
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(lower::time_of(batch), bounds)?;
-        let outcome = within(bounds.call_timeout_ms, deciding.call_evolve(&mut instance.store, state, &events)).await;
+        let outcome =
+            within(bounds.call_timeout_ms, pin!(deciding.call_evolve(&mut instance.store, state, &events))).await;
         let answer = match instance.end(bounds, outcome)? {
             Ok(state) => Ok(state.map(|state| lift::payload(state, "a state")).transpose()?),
             Err(problem) => Err(Refusal::from(problem)),
@@ -81,7 +83,7 @@ impl Decider {
         state: Option<&Payload>,
         command: &Command,
     ) -> Result<Result<Vec<NewEvent>, Rejection>, PluginError> {
-        self.generation.call("decide", 0, self.try_decide(state, command)).await
+        self.generation.call("decide", 0, pin!(self.try_decide(state, command))).await
     }
 
     async fn try_decide(
@@ -97,7 +99,8 @@ impl Decider {
         let lowered = command_too.lower()?;
         let Exports::Deciding(deciding) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(command.time_ms, bounds)?;
-        let outcome = within(bounds.call_timeout_ms, deciding.call_decide(&mut instance.store, state, lowered)).await;
+        let outcome =
+            within(bounds.call_timeout_ms, pin!(deciding.call_decide(&mut instance.store, state, lowered))).await;
         let answer = match instance.end(bounds, outcome)? {
             Ok(events) if events.len() > BATCH_EVENTS_MAX => {
                 return Err(Fault::Limit(format!(

@@ -2,6 +2,7 @@
 //! new generation, and the old one lives until its last call has ended.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use globset::GlobSet;
@@ -29,12 +30,13 @@ pub(super) struct Generation {
 }
 
 impl Generation {
-    /// Makes a call: in a span of its own, counted, and with the plugin's name on its fault.
+    /// Makes a call: in a span of its own, counted, and with the plugin's name on its fault. A call is large, and pinned where it
+    /// is made, so that it is not moved on its way down.
     pub async fn call<T>(
         &self,
         function: &'static str,
         events: usize,
-        call: impl Future<Output = Result<T, Fault>>,
+        call: Pin<&mut impl Future<Output = Result<T, Fault>>>,
     ) -> Result<T, PluginError> {
         let PluginId { name, version, .. } = &self.id;
         let span = tracing::debug_span!("plugin", name, version, function, events);

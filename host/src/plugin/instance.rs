@@ -6,7 +6,7 @@
 use futures_util::future::poll_immediate;
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use wasmtime::component::{self, Component, InstancePre};
@@ -165,7 +165,7 @@ impl Blueprint {
             let lifecycle = linked.lifecycle.load(&mut store, &instance)?;
             Ok((lifecycle, linked.exports.load(&mut store, &instance)?))
         };
-        let loaded = within(self.bounds.call_timeout_ms, load).await;
+        let loaded = within(self.bounds.call_timeout_ms, pin!(load)).await;
         let (lifecycle, exports) = end(&store, &self.bounds, loaded)?;
         Ok(Instance {
             store,
@@ -185,7 +185,8 @@ impl Blueprint {
         instance.begin(&self.bounds)?;
         let lifecycle = instance.lifecycle.clone();
         let answer =
-            within(self.bounds.call_timeout_ms, lifecycle.call_init(&mut instance.store, &self.config_json)).await;
+            within(self.bounds.call_timeout_ms, pin!(lifecycle.call_init(&mut instance.store, &self.config_json)))
+                .await;
         let answer = instance.end(&self.bounds, answer)?;
         answer.map_err(|text| StartError::Refused(super::reporter::clean(&text)))?;
         Ok(instance)
@@ -244,8 +245,10 @@ impl Instance {
 pub(super) type Outcome<T> = Result<Result<T, wasmtime::Error>, u64>;
 
 /// Waits for a call, but not for ever: fuel and ticks do not see a guest that waits in a host function.
-pub(super) async fn within<T>(timeout_ms: u64, call: impl Future<Output = wasmtime::Result<T>>) -> Outcome<T> {
-    let mut call = pin!(call);
+pub(super) async fn within<T>(
+    timeout_ms: u64,
+    mut call: Pin<&mut impl Future<Output = wasmtime::Result<T>>>,
+) -> Outcome<T> {
     // Most calls end before they wait for anything, and then need no timer.
     if let Some(answer) = poll_immediate(call.as_mut()).await {
         return Ok(answer);

@@ -2,6 +2,7 @@
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 use serde_json::Value;
+use std::pin::pin;
 
 use super::bindings::exports::weir::plugin::lifecycle as wit;
 use super::instance::{Blueprint, within};
@@ -36,7 +37,8 @@ impl Manifest {
         let mut instance = blueprint.bare().await.map_err(LoadError::Describe)?;
         instance.begin(&blueprint.bounds).map_err(LoadError::Describe)?;
         let lifecycle = instance.lifecycle.clone();
-        let outcome = within(blueprint.bounds.call_timeout_ms, lifecycle.call_describe(&mut instance.store)).await;
+        let outcome =
+            within(blueprint.bounds.call_timeout_ms, pin!(lifecycle.call_describe(&mut instance.store))).await;
         let manifest = instance.end(&blueprint.bounds, outcome).map_err(LoadError::Describe)?;
         Self::check(manifest)
     }

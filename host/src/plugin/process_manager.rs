@@ -1,6 +1,7 @@
 //! A process manager that serves: reacts to events and timers with actions, and keeps what it must remember in a view.
 //! Actions, view and checkpoint are the caller's to commit as one.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::processing as wit;
@@ -62,7 +63,7 @@ impl ProcessManager {
         view: Arc<dyn ViewBase>,
         batch: &[Event],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.call("react", batch.len(), self.try_react(view, batch)).await
+        self.generation.call("react", batch.len(), pin!(self.try_react(view, batch))).await
     }
 
     async fn try_react(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<Reaction, Refusal>, Fault> {
@@ -75,7 +76,7 @@ impl ProcessManager {
         let events = lower::Events::of(batch);
         let events = events.lower()?;
         let processing = begin(&mut instance, view, lower::time_of(batch), bounds)?;
-        let outcome = within(bounds.call_timeout_ms, processing.call_react(&mut instance.store, &events)).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(processing.call_react(&mut instance.store, &events))).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
         seat.keep(instance);
@@ -88,7 +89,7 @@ impl ProcessManager {
         view: Arc<dyn ViewBase>,
         due: &[Timer],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.call("on-timer", due.len(), self.try_on_timer(view, due)).await
+        self.generation.call("on-timer", due.len(), pin!(self.try_on_timer(view, due))).await
     }
 
     async fn try_on_timer(&self, view: Arc<dyn ViewBase>, due: &[Timer]) -> Result<Result<Reaction, Refusal>, Fault> {
@@ -100,7 +101,8 @@ impl ProcessManager {
         let bounds = &pool.blueprint.bounds;
         let timers = due.iter().map(lower_timer).collect::<Result<Vec<_>, _>>()?;
         let processing = begin(&mut instance, view, due.iter().map(|timer| timer.at_ms).max().unwrap_or(0), bounds)?;
-        let outcome = within(bounds.call_timeout_ms, processing.call_on_timer(&mut instance.store, &timers)).await;
+        let outcome =
+            within(bounds.call_timeout_ms, pin!(processing.call_on_timer(&mut instance.store, &timers))).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
         seat.keep(instance);
@@ -114,7 +116,7 @@ impl ProcessManager {
         command: &Command,
         reasons: &[Refusal],
     ) -> Result<Result<Reaction, Refusal>, PluginError> {
-        self.generation.call("on-refused", 1, self.try_on_refused(view, command, reasons)).await
+        self.generation.call("on-refused", 1, pin!(self.try_on_refused(view, command, reasons))).await
     }
 
     async fn try_on_refused(
@@ -131,7 +133,7 @@ impl ProcessManager {
         let reasons: Vec<_> = reasons.iter().map(lower::problem).collect();
         let processing = begin(&mut instance, view, command.time_ms, bounds)?;
         let call = processing.call_on_refused(&mut instance.store, lowered, &reasons);
-        let outcome = within(bounds.call_timeout_ms, call).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(call)).await;
         let answer = instance.end(bounds, outcome)?;
         let reaction = self.reaction(answer, &mut instance)?;
         seat.keep(instance);

@@ -1,5 +1,6 @@
 //! A projection that serves: folds events into its view, and answers queries from it.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::generation::Generation;
@@ -56,7 +57,7 @@ impl Projection {
         view: Arc<dyn ViewBase>,
         batch: &[Event],
     ) -> Result<Result<ViewWrites, Refusal>, PluginError> {
-        self.generation.call("apply", batch.len(), self.try_apply(view, batch)).await
+        self.generation.call("apply", batch.len(), pin!(self.try_apply(view, batch))).await
     }
 
     async fn try_apply(&self, view: Arc<dyn ViewBase>, batch: &[Event]) -> Result<Result<ViewWrites, Refusal>, Fault> {
@@ -71,7 +72,7 @@ impl Projection {
         let Exports::Projecting { projecting, .. } = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(lower::time_of(batch), bounds)?;
         instance.open_view(view, Access::ReadWrite, bounds);
-        let outcome = within(bounds.call_timeout_ms, projecting.call_apply(&mut instance.store, &events)).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(projecting.call_apply(&mut instance.store, &events))).await;
         let answer = instance.end(bounds, outcome)?;
         let writes = instance.close_view();
         seat.keep(instance);
@@ -85,7 +86,7 @@ impl Projection {
         name: &str,
         params: &[(&str, &str)],
     ) -> Result<Result<String, Refusal>, PluginError> {
-        self.generation.call("query", 0, self.try_query(view, name, params)).await
+        self.generation.call("query", 0, pin!(self.try_query(view, name, params))).await
     }
 
     async fn try_query(
@@ -103,7 +104,7 @@ impl Projection {
         instance.begin(bounds)?;
         instance.open_view(view, Access::Read, bounds);
         let call = querying.call_query(&mut instance.store, name, params);
-        let outcome = within(bounds.call_timeout_ms, call).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(call)).await;
         let answer = instance.end(bounds, outcome)?;
         instance.close_view();
         if let Ok(text) = &answer

@@ -1,5 +1,6 @@
 //! A sink that serves: hands batches of events to a guest that delivers them outside.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::sinking as wit;
@@ -29,7 +30,7 @@ impl Sink {
 
     /// Asks whether a consumer's configuration is acceptable.
     pub async fn check(&self, target: &Target) -> Result<Result<(), Vec<Refusal>>, PluginError> {
-        self.generation.call("check", 0, self.try_check(target)).await
+        self.generation.call("check", 0, pin!(self.try_check(target))).await
     }
 
     async fn try_check(&self, target: &Target) -> Result<Result<(), Vec<Refusal>>, Fault> {
@@ -38,7 +39,8 @@ impl Sink {
         let bounds = &pool.blueprint.bounds;
         let Exports::Sinking(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin(bounds)?;
-        let outcome = within(bounds.call_timeout_ms, exports.call_check(&mut instance.store, lower(target))).await;
+        let outcome =
+            within(bounds.call_timeout_ms, pin!(exports.call_check(&mut instance.store, lower(target)))).await;
         let answer = instance.end(bounds, outcome)?;
         seat.keep(instance);
         Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
@@ -46,7 +48,7 @@ impl Sink {
 
     /// Delivers a batch: some events from the first, and a word about the one after them.
     pub async fn deliver(&self, target: &Target, batch: &[Event]) -> Result<Receipt, PluginError> {
-        self.generation.call("deliver", batch.len(), self.try_deliver(target, batch)).await
+        self.generation.call("deliver", batch.len(), pin!(self.try_deliver(target, batch))).await
     }
 
     async fn try_deliver(&self, target: &Target, batch: &[Event]) -> Result<Receipt, Fault> {
@@ -61,7 +63,7 @@ impl Sink {
         let Exports::Sinking(exports) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin(bounds)?;
         let call = exports.call_deliver(&mut instance.store, lower(target), &events);
-        let outcome = within(bounds.call_timeout_ms, call).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(call)).await;
         let receipt = receipt(instance.end(bounds, outcome)?, batch.len())?;
         seat.keep(instance);
         Ok(receipt)

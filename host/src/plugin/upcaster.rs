@@ -1,6 +1,7 @@
 //! An upcaster that serves: turns recorded events into the form that readers of today expect. The log keeps what it has.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::bindings::values::weir::plugin::types;
@@ -41,7 +42,7 @@ impl Upcaster {
 
     /// The same events in their newest form; those that changed are signed.
     pub async fn upcast(&self, batch: &[Event]) -> Result<Result<Vec<Event>, Refusal>, PluginError> {
-        self.generation.call("upcast", batch.len(), self.try_upcast(batch)).await
+        self.generation.call("upcast", batch.len(), pin!(self.try_upcast(batch))).await
     }
 
     pub(super) async fn try_upcast(&self, batch: &[Event]) -> Result<Result<Vec<Event>, Refusal>, Fault> {
@@ -55,7 +56,7 @@ impl Upcaster {
         let events = events.lower()?;
         let Exports::Upcasting(upcasting) = instance.exports.clone() else { return Err(Fault::wrong_kind()) };
         instance.begin_at(lower::time_of(batch), bounds)?;
-        let outcome = within(bounds.call_timeout_ms, upcasting.call_upcast(&mut instance.store, &events)).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(upcasting.call_upcast(&mut instance.store, &events))).await;
         let answer = instance.end(bounds, outcome)?;
         let answer = match answer {
             Ok(events) => Ok(self.lift(batch, events)?),

@@ -1,5 +1,6 @@
 //! A validator that serves: asks a guest what it says of a topic's setting and of a batch of new events.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::bindings::exports::weir::plugin::validating as wit;
@@ -41,7 +42,7 @@ impl Validator {
     /// Asks whether a setting is acceptable. Nothing remembers it: the instance that was asked is thrown away, because
     /// the setting may be refused by someone else, or never stored.
     pub async fn configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, PluginError> {
-        self.generation.call("configure", 0, self.try_configure(setting)).await
+        self.generation.call("configure", 0, pin!(self.try_configure(setting))).await
     }
 
     async fn try_configure(&self, setting: &TopicSetting) -> Result<Result<(), Vec<Refusal>>, Fault> {
@@ -55,7 +56,7 @@ impl Validator {
         settings: &[Arc<TopicSetting>],
         batch: &[&NewEvent],
     ) -> Result<Vec<Verdict>, PluginError> {
-        self.generation.call("validate", batch.len(), self.try_validate(settings, batch)).await
+        self.generation.call("validate", batch.len(), pin!(self.try_validate(settings, batch))).await
     }
 
     pub(super) async fn try_validate(
@@ -87,7 +88,7 @@ impl Validator {
             return Err(Fault::wrong_kind());
         };
         instance.begin(bounds)?;
-        let outcome = within(bounds.call_timeout_ms, exports.call_validate(&mut instance.store, &events)).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(exports.call_validate(&mut instance.store, &events))).await;
         let verdicts = instance.end(bounds, outcome)?;
         if verdicts.len() != batch.len() {
             return Err(Fault::Answer(format!("{} verdicts for {} events", verdicts.len(), batch.len())));
@@ -110,7 +111,7 @@ impl Validator {
         if !self.has_guards() {
             return Ok(Ok(()));
         }
-        self.generation.call("guard", 0, self.try_guard(state, command)).await
+        self.generation.call("guard", 0, pin!(self.try_guard(state, command))).await
     }
 
     async fn try_guard(&self, state: Option<&Payload>, command: &Command) -> Result<Result<(), Vec<Refusal>>, Fault> {
@@ -124,7 +125,8 @@ impl Validator {
             return Err(Fault::wrong_kind());
         };
         instance.begin_at(command.time_ms, bounds)?;
-        let outcome = within(bounds.call_timeout_ms, guarding.call_guard(&mut instance.store, state, lowered)).await;
+        let outcome =
+            within(bounds.call_timeout_ms, pin!(guarding.call_guard(&mut instance.store, state, lowered))).await;
         let answer = instance.end(bounds, outcome)?;
         seat.keep(instance);
         Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
@@ -153,7 +155,7 @@ impl Validator {
         };
         instance.begin(bounds)?;
         let topic = wit::Topic { name: setting.topic.as_str(), config_json: &setting.config_json };
-        let outcome = within(bounds.call_timeout_ms, exports.call_configure(&mut instance.store, topic)).await;
+        let outcome = within(bounds.call_timeout_ms, pin!(exports.call_configure(&mut instance.store, topic))).await;
         let answer = instance.end(bounds, outcome)?;
         Ok(answer.map_err(|problems| problems.into_iter().map(Refusal::from).collect()))
     }

@@ -147,7 +147,7 @@ pub struct PluginId {
 impl PluginId {
     /// Notes in an event's metadata that this plugin made or changed it; several are noted in their order.
     pub fn sign(&self, metadata: &mut Metadata) {
-        let signature = format!("{} {} sha256:{}", self.name, self.version, self.digest);
+        let signature = [self.name.as_str(), " ", &self.version, " sha256:", &self.digest].concat();
         match metadata.iter_mut().find(|(key, _)| key == PROVENANCE_KEY) {
             Some((_, value)) => {
                 value.push_str(", ");

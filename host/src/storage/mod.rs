@@ -84,6 +84,14 @@ impl Place {
         let stream = stream.zip(version);
         Event { position, topic, sequence, stream, event_type, time_ms, payload, tags, metadata }
     }
+
+    /// Moves an event here.
+    pub fn give(self, event: &mut Event) {
+        (event.position, event.sequence, event.time_ms) = (self.position, self.sequence, self.time_ms);
+        if let (Some((_, version)), Some(here)) = (&mut event.stream, self.version) {
+            *version = here;
+        }
+    }
 }
 
 /// Events as they are stored, one behind the other.

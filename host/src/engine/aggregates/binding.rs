@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::Aggregate;
+use super::{Aggregate, MadeBy};
 use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{PluginName, StreamName, TopicName};
 use crate::plugin::{Bound, Decider, Kind};
@@ -11,7 +11,9 @@ impl Engine {
     pub(super) fn aggregate(&self, topic: &TopicName, stream: &StreamName) -> Result<Aggregate, EngineError> {
         let topic = self.topic(topic)?;
         let decider = self.decider(&topic)?;
-        Ok(Aggregate { topic, stream: stream.clone(), decider })
+        let (stream, made_by) = (stream.clone(), MadeBy::decider(&decider));
+        let entry = self.aggregates.cache.entry((topic.name.clone(), stream.clone()));
+        Ok(Aggregate { topic, stream, decider, made_by, entry })
     }
 
     fn decider(&self, topic: &Topic) -> Result<Arc<Decider>, EngineError> {

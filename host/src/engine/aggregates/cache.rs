@@ -5,7 +5,7 @@
 //! for since then is forgotten. **Invariant:** an entry that somebody holds is never forgotten, or there would be two turns.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Mutex as Turn;
@@ -18,7 +18,7 @@ use crate::model::{StreamName, TopicName};
 pub(super) type Key = (TopicName, StreamName);
 
 /// What an entry costs besides its state and its names.
-const ENTRY_BYTES: usize = 320;
+const ENTRY_BYTES: usize = 340;
 
 pub(super) struct Cache {
     halves: Mutex<Halves>,
@@ -34,13 +34,15 @@ struct Halves {
 }
 
 /// One aggregate.
-#[derive(Default)]
 pub(super) struct Entry {
     turn: Turn<()>,
     waiting: AtomicUsize,
     held: Mutex<Option<(MadeBy, Held)>>,
-    /// What it counts for in its half; changed only while the halves are locked.
+    /// What it costs without its state.
+    own_bytes: usize,
+    /// What it counts for in its half, and whether that is the young one; changed only while the halves are locked.
     bytes: AtomicUsize,
+    young: AtomicBool,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -53,27 +55,19 @@ impl Cache {
     }
 
     /// The entry of an aggregate, made if there is none.
-    pub fn entry(&self, key: &Key) -> Arc<Entry> {
+    pub fn entry(&self, key: Key) -> Arc<Entry> {
         let mut halves = lock(&self.halves);
-        if let Some(entry) = halves.find(key) {
+        if let Some(entry) = halves.find(&key) {
             return entry;
         }
-        let entry = Arc::new(Entry::default());
-        halves.insert(key.clone(), entry.clone());
+        let entry = Arc::new(Entry::new(&key));
+        halves.insert(key, entry.clone());
         halves.age(self.entries_max / 2, self.bytes_max / 2);
         entry
     }
 
-    /// The state at hand, if this decider made it.
-    pub fn held(&self, key: &Key, made_by: &MadeBy) -> Option<Held> {
-        let entry = lock(&self.halves).find(key)?;
-        let held = lock(&entry.held);
-        held.as_ref().filter(|(maker, _)| maker == made_by).map(|(_, held)| held.clone())
-    }
-
     /// Keeps a state, unless a later one of the same decider is there. One that is larger than a half is not kept.
-    pub fn put(&self, key: &Key, made_by: &MadeBy, new: &Held) {
-        let entry = self.entry(key);
+    pub fn put(&self, entry: &Entry, made_by: &MadeBy, new: &Held) {
         let mut halves = lock(&self.halves);
         let mut held = lock(&entry.held);
         let is_old = held.as_ref().is_some_and(|(maker, held)| maker == made_by && held.version > new.version);
@@ -83,10 +77,10 @@ impl Cache {
         let fits = new.bytes() < self.bytes_max / 2;
         *held = fits.then(|| (made_by.clone(), new.clone()));
         drop(held);
-        let bytes = cost(key) + if fits { new.bytes() } else { 0 };
+        let bytes = entry.own_bytes + if fits { new.bytes() } else { 0 };
         let before = entry.bytes.swap(bytes, Ordering::Relaxed);
         // It was asked for just now, and so is young, unless others made it age in between.
-        if halves.young.contains_key(key) {
+        if entry.young.load(Ordering::Relaxed) {
             halves.young_bytes = (halves.young_bytes + bytes).saturating_sub(before);
         }
         halves.age(self.entries_max / 2, self.bytes_max / 2);
@@ -104,10 +98,6 @@ impl Cache {
     }
 }
 
-fn cost((topic, stream): &Key) -> usize {
-    ENTRY_BYTES + topic.as_str().len() + stream.as_str().len()
-}
-
 impl Halves {
     fn find(&mut self, key: &Key) -> Option<Arc<Entry>> {
         if let Some(entry) = self.young.get(key) {
@@ -119,9 +109,7 @@ impl Halves {
     }
 
     fn insert(&mut self, key: Key, entry: Arc<Entry>) {
-        if entry.bytes.load(Ordering::Relaxed) == 0 {
-            entry.bytes.store(cost(&key), Ordering::Relaxed);
-        }
+        entry.young.store(true, Ordering::Relaxed);
         self.young_bytes += entry.bytes.load(Ordering::Relaxed);
         self.young.insert(key, entry);
     }
@@ -131,6 +119,7 @@ impl Halves {
             return;
         }
         self.young_bytes = 0;
+        self.young.values().for_each(|entry| entry.young.store(false, Ordering::Relaxed));
         let forgotten = std::mem::replace(&mut self.old, std::mem::take(&mut self.young));
         for (key, entry) in forgotten {
             if Arc::strong_count(&entry) > 1 {
@@ -141,6 +130,18 @@ impl Halves {
 }
 
 impl Entry {
+    fn new((topic, stream): &Key) -> Self {
+        let own_bytes = ENTRY_BYTES + topic.as_str().len() + stream.as_str().len();
+        let (turn, waiting, held, bytes) = (Turn::default(), AtomicUsize::new(0), Mutex::default(), own_bytes.into());
+        Self { turn, waiting, held, own_bytes, bytes, young: AtomicBool::new(false) }
+    }
+
+    /// The state at hand, if this decider made it.
+    pub fn held(&self, made_by: &MadeBy) -> Option<Held> {
+        let held = lock(&self.held);
+        held.as_ref().filter(|(maker, _)| maker == made_by).map(|(_, held)| held.clone())
+    }
+
     /// Waits until no other command is at this aggregate.
     pub async fn turn(&self) -> Result<tokio::sync::MutexGuard<'_, ()>, EngineError> {
         let _place = Place::take(&self.waiting)?;
@@ -184,51 +185,59 @@ mod tests {
         Held { version, payload: Some(Payload::Bytes(vec![0; bytes].into())), snapshot: 0 }
     }
 
+    fn put(cache: &Cache, n: usize, made_by: &MadeBy, new: &Held) {
+        cache.put(&cache.entry(key(n)), made_by, new);
+    }
+
+    fn at_hand(cache: &Cache, n: usize, made_by: &MadeBy) -> Option<Held> {
+        cache.entry(key(n)).held(made_by)
+    }
+
     #[test]
     fn it_holds_no_more_than_it_may_and_keeps_what_is_asked_for() {
         let cache = Cache::new(100, 1 << 20);
         for n in 0..10_000 {
-            cache.put(&key(n), &made_by(1), &held(1, 10));
-            assert!(cache.held(&key(0), &made_by(1)).is_some(), "{n}: it is asked for all the time");
+            put(&cache, n, &made_by(1), &held(1, 10));
+            assert!(at_hand(&cache, 0, &made_by(1)).is_some(), "{n}: it is asked for all the time");
             assert!(cache.len() <= 100);
         }
-        assert!(cache.held(&key(9_999), &made_by(1)).is_some() && cache.held(&key(5_000), &made_by(1)).is_none());
+        assert!(at_hand(&cache, 9_999, &made_by(1)).is_some() && at_hand(&cache, 5_000, &made_by(1)).is_none());
     }
 
     #[test]
     fn bytes_are_bounded_as_entries_are() {
         let cache = Cache::new(100_000, 1 << 20);
         for n in 0..1_000 {
-            cache.put(&key(n), &made_by(1), &held(1, 64 << 10));
+            put(&cache, n, &made_by(1), &held(1, 64 << 10));
             let halves = lock(&cache.halves);
             let all: usize =
                 halves.young.values().chain(halves.old.values()).map(|e| e.bytes.load(Ordering::Relaxed)).sum();
             assert!(all <= (1 << 20) + (66 << 10), "{all}");
         }
-        cache.put(&key(0), &made_by(1), &held(1, 1 << 20));
-        assert!(cache.held(&key(0), &made_by(1)).is_none(), "larger than a half");
+        put(&cache, 0, &made_by(1), &held(1, 1 << 20));
+        assert!(at_hand(&cache, 0, &made_by(1)).is_none(), "larger than a half");
     }
 
     #[test]
     fn a_state_grows_older_only_with_its_decider() {
         let cache = Cache::new(10, 1 << 20);
-        cache.put(&key(1), &made_by(1), &held(5, 1));
-        cache.put(&key(1), &made_by(1), &held(4, 1));
-        assert_eq!(cache.held(&key(1), &made_by(1)).map(|held| held.version), Some(5));
-        assert_eq!(cache.held(&key(1), &made_by(2)), None);
-        cache.put(&key(1), &made_by(2), &held(4, 1));
-        assert_eq!(cache.held(&key(1), &made_by(2)).map(|held| held.version), Some(4));
+        put(&cache, 1, &made_by(1), &held(5, 1));
+        put(&cache, 1, &made_by(1), &held(4, 1));
+        assert_eq!(at_hand(&cache, 1, &made_by(1)).map(|held| held.version), Some(5));
+        assert_eq!(at_hand(&cache, 1, &made_by(2)), None);
+        put(&cache, 1, &made_by(2), &held(4, 1));
+        assert_eq!(at_hand(&cache, 1, &made_by(2)).map(|held| held.version), Some(4));
     }
 
     #[tokio::test]
     async fn an_entry_that_is_in_use_is_not_forgotten() {
         let cache = Cache::new(10, 1 << 20);
-        let entry = cache.entry(&key(1));
+        let entry = cache.entry(key(1));
         let turn = entry.turn().await.expect("a turn");
         for n in 100..200 {
-            cache.entry(&key(n));
+            cache.entry(key(n));
         }
-        assert!(Arc::ptr_eq(&cache.entry(&key(1)), &entry));
+        assert!(Arc::ptr_eq(&cache.entry(key(1)), &entry));
         drop(turn);
     }
 }

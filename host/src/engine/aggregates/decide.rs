@@ -1,9 +1,11 @@
 //! What a command comes to: first the guards of the validators, then the decider, then a look at the state that its events
 //! would make.
 
+use std::borrow::Cow;
+
 use super::{Aggregate, Held};
 use crate::engine::error::Refused;
-use crate::engine::upcast::upcast_strictly;
+use crate::engine::upcast::upcast_lent;
 use crate::engine::validate::SCHEMA_PLUGIN;
 use crate::engine::{Engine, EngineError, Topic};
 use crate::model::{
@@ -68,15 +70,13 @@ impl Engine {
         &self,
         aggregate: &Aggregate,
         held: &Held,
-        events: &[NewEvent],
-        time_ms: u64,
+        foreseen: &[Event],
     ) -> Result<Option<Payload>, EngineError> {
-        let foreseen = foreseen(aggregate, held.version, events, time_ms);
-        let foreseen = upcast_strictly(&self.plugins, foreseen).await?;
-        if foreseen.is_empty() {
+        let home = upcast_lent(&self.plugins, aggregate.home(foreseen)).await?;
+        if home.is_empty() {
             return Ok(held.payload.clone());
         }
-        let state = aggregate.evolve(held.payload.as_ref(), &foreseen).await?;
+        let state = aggregate.evolve(held.payload.as_ref(), &home).await?;
         self.check_state(&aggregate.topic, state.as_ref()).await?;
         Ok(state)
     }
@@ -111,17 +111,29 @@ impl Aggregate {
         Ok(events)
     }
 
-    pub(super) fn is_home(&self, event: &NewEvent) -> bool {
-        event.topic == self.topic.name && event.stream.as_ref() == Some(&self.stream)
+    /// New events as if they were recorded: what is not known before that, their position and sequence, is 0, as are the versions
+    /// of other streams, and their time is the command's.
+    pub(super) fn foreseen(&self, mut version: Version, events: &[NewEvent], time_ms: u64) -> Vec<Event> {
+        let foresee = |event: &NewEvent| {
+            let is_home = event.topic == self.topic.name && event.stream.as_ref() == Some(&self.stream);
+            version += Version::from(is_home);
+            let version = Some(if is_home { version } else { 0 });
+            Place { position: 0, sequence: 0, version, time_ms }.record(event.clone())
+        };
+        events.iter().map(foresee).collect()
     }
-}
 
-/// The stream's own new events as if they were recorded: what is not known before that, their position and sequence, is 0, and
-/// their time is the command's.
-fn foreseen(aggregate: &Aggregate, version: Version, events: &[NewEvent], time_ms: u64) -> Vec<Event> {
-    let home = events.iter().filter(|event| aggregate.is_home(event));
-    let place = |version| Place { position: 0, sequence: 0, version: Some(version), time_ms };
-    (version + 1..).zip(home).map(|(version, event)| place(version).record(event.clone())).collect()
+    /// The stream's own of them, which mostly are all.
+    pub(super) fn home<'e>(&self, events: &'e [Event]) -> Cow<'e, [Event]> {
+        if events.iter().all(|event| self.has(event)) {
+            return Cow::Borrowed(events);
+        }
+        events.iter().filter(|event| self.has(event)).cloned().collect()
+    }
+
+    pub(super) fn has(&self, event: &Event) -> bool {
+        event.topic == self.topic.name && event.stream.as_ref().is_some_and(|(stream, _)| *stream == self.stream)
+    }
 }
 
 /// A command's id, trace and correlation go on in its events, where they name none themselves and have room for it.

@@ -3,10 +3,9 @@
 
 use std::time::Instant;
 
-use super::cache::Entry;
 use super::decide::its_fault;
 use super::load::version_of;
-use super::{Aggregate, Executed, Execution, Held, MadeBy};
+use super::{Aggregate, Executed, Execution, Held};
 use crate::engine::publish::replay;
 use crate::engine::upcast::upcast_strictly;
 use crate::engine::{Engine, EngineError};
@@ -18,6 +17,8 @@ use crate::storage::{AppendError, Appended, Batch, Place, Store};
 /// What a command comes to, before it is recorded.
 struct Proposal {
     batch: Batch,
+    /// The batch's events, and the state that they make, as far as both can be known before.
+    events: Vec<Event>,
     foreseen: Option<Payload>,
 }
 
@@ -33,14 +34,13 @@ impl Engine {
 
     async fn try_execute(&self, command: &Command, execution: &Execution) -> Result<Executed, EngineError> {
         let aggregate = self.aggregate(&command.topic, &command.stream)?;
-        let entry = self.aggregates.cache.entry(&aggregate.key());
-        let _turn = Entry::turn(&entry).await?;
+        let _turn = aggregate.entry.turn().await?;
         if let Some(appended) = replay(&*aggregate.topic.store.log, execution.key).await? {
             return self.replayed(&aggregate, &appended.places).await;
         }
         // What is at hand is mostly what there is, and the log takes nothing that was decided on less: so the stream is looked at
         // only when the answer is no.
-        let mut at_hand = self.at_hand(&aggregate);
+        let mut at_hand = aggregate.at_hand();
         let (started, mut attempts) = (Instant::now(), 0);
         while attempts == 0 || started.elapsed() < COMMAND_RETRIES_TIME {
             let (held, is_looked_up) = match at_hand.take() {
@@ -84,8 +84,9 @@ impl Engine {
         let mut batch = Batch { events, conditions, key: execution.key };
         let topics = self.topics_of_batch(&batch).map_err(|error| its_fault(aggregate, error))?;
         self.validate(&mut batch.events, &topics).await?;
-        let foreseen = self.foresee(aggregate, held, &batch.events, command.time_ms).await?;
-        Ok(Some(Proposal { batch, foreseen }))
+        let events = aggregate.foreseen(held.version, &batch.events, command.time_ms);
+        let foreseen = self.foresee(aggregate, held, &events).await?;
+        Ok(Some(Proposal { batch, events, foreseen }))
     }
 
     /// `None` if somebody else wrote to the stream meanwhile.
@@ -95,8 +96,7 @@ impl Engine {
         held: Held,
         proposal: Proposal,
     ) -> Result<Option<Executed>, EngineError> {
-        let Proposal { batch, foreseen } = proposal;
-        let events = batch.events.clone();
+        let Proposal { batch, mut events, foreseen } = proposal;
         let Appended { places, replayed } = match aggregate.topic.store.log.append(batch).await {
             Err(AppendError::Conflict(_)) => return Ok(None),
             appended => appended?,
@@ -105,7 +105,7 @@ impl Engine {
         if replayed {
             return self.replayed(aggregate, &places).await.map(Some);
         }
-        let events = places.into_iter().zip(events).map(|(place, event)| place.record(event)).collect();
+        places.into_iter().zip(&mut events).for_each(|(place, event)| place.give(event));
         self.recorded(aggregate, held, foreseen, events).await.map(Some)
     }
 
@@ -118,14 +118,14 @@ impl Engine {
         events: Vec<Event>,
     ) -> Result<Executed, EngineError> {
         let events = upcast_strictly(&self.plugins, events).await.map_err(recorded_anyway)?;
-        let home: Vec<Event> = events.iter().filter(|event| aggregate.has(event)).cloned().collect();
+        let home = aggregate.home(&events);
         let Some(version) = home.last().and_then(version_of) else {
             return Ok(Executed { events, version: held.version, state: held.payload, replayed: false });
         };
         let state = match aggregate.evolve(held.payload.as_ref(), &home).await {
             Ok(payload) => {
                 let mut held = Held { version, payload, snapshot: held.snapshot };
-                self.hold(aggregate, &MadeBy::decider(&aggregate.decider), &mut held);
+                self.hold(aggregate, &mut held);
                 held.payload
             }
             // It read them before they were recorded. The next who asks finds out what is wrong.
@@ -167,10 +167,6 @@ impl Engine {
 }
 
 impl Aggregate {
-    fn has(&self, event: &Event) -> bool {
-        event.topic == self.topic.name && event.stream.as_ref().is_some_and(|(stream, _)| *stream == self.stream)
-    }
-
     fn condition(&self, expected: Expected) -> Condition {
         Condition::Stream { topic: self.topic.name.clone(), stream: self.stream.clone(), expected }
     }

@@ -1,15 +1,15 @@
 //! From events to states: what is at hand, or a snapshot, or nothing, and then the events after it, page by page.
 
-use super::cache::Key;
-use super::{Aggregate, Held, MadeBy, State};
+use super::{Aggregate, Held, State};
 use crate::engine::error::StateUnreadable;
 use crate::engine::upcast::upcast_strictly;
 use crate::engine::{Engine, EngineError};
 use crate::model::{Direction, Event, Filter, Page, Payload, Read, Scope, StreamName, TopicName, Version, limits};
 
 impl Aggregate {
-    pub(super) fn key(&self) -> Key {
-        (self.topic.name.clone(), self.stream.clone())
+    /// The state at hand, which may not be the newest.
+    pub(super) fn at_hand(&self) -> Option<Held> {
+        self.entry.held(&self.made_by)
     }
 
     /// The state after these events of the stream. That they cannot be read is not the fault of who asks.
@@ -43,15 +43,14 @@ impl Engine {
 
     /// The state now, and at hand from now on.
     pub(super) async fn state_now(&self, aggregate: &Aggregate) -> Result<Held, EngineError> {
-        let made_by = MadeBy::decider(&aggregate.decider);
         let head = self.head(aggregate).await?;
-        let known = self.known(aggregate, &made_by, Version::MAX, head).await;
+        let known = self.known(aggregate, Version::MAX, head).await;
         // A command may have gone on since the head was looked at.
         if known.version >= head {
             return Ok(known);
         }
         let mut held = self.fold(aggregate, known, head).await?;
-        self.hold(aggregate, &made_by, &mut held);
+        self.hold(aggregate, &mut held);
         Ok(held)
     }
 
@@ -62,13 +61,8 @@ impl Engine {
             let (topic, stream) = (aggregate.topic.name.clone(), aggregate.stream.clone());
             return Err(EngineError::VersionUnknown { topic, stream, version: at, head });
         }
-        let known = self.known(aggregate, &MadeBy::decider(&aggregate.decider), at, head).await;
+        let known = self.known(aggregate, at, head).await;
         self.fold(aggregate, known, at).await
-    }
-
-    /// The state at hand, which may not be the newest.
-    pub(super) fn at_hand(&self, aggregate: &Aggregate) -> Option<Held> {
-        self.aggregates.cache.held(&aggregate.key(), &MadeBy::decider(&aggregate.decider))
     }
 
     pub(super) async fn head(&self, aggregate: &Aggregate) -> Result<Version, EngineError> {
@@ -76,17 +70,17 @@ impl Engine {
     }
 
     /// The nearest state no later than a version: at hand, of a snapshot, or the initial one.
-    async fn known(&self, aggregate: &Aggregate, made_by: &MadeBy, until: Version, head: Version) -> Held {
-        if let Some(held) = self.aggregates.cache.held(&aggregate.key(), made_by).filter(|held| held.version <= until) {
+    async fn known(&self, aggregate: &Aggregate, until: Version, head: Version) -> Held {
+        if let Some(held) = aggregate.at_hand().filter(|held| held.version <= until) {
             return held;
         }
-        self.aggregates.snapshots.find(aggregate, made_by, until.min(head)).await.unwrap_or(Held::INITIAL)
+        self.aggregates.snapshots.find(aggregate, until.min(head)).await.unwrap_or(Held::INITIAL)
     }
 
     /// Keeps a state at hand, and now and then as a snapshot.
-    pub(super) fn hold(&self, aggregate: &Aggregate, made_by: &MadeBy, held: &mut Held) {
-        self.aggregates.snapshots.keep(aggregate, made_by, held);
-        self.aggregates.cache.put(&aggregate.key(), made_by, held);
+    pub(super) fn hold(&self, aggregate: &Aggregate, held: &mut Held) {
+        self.aggregates.snapshots.keep(aggregate, held);
+        self.aggregates.cache.put(&aggregate.entry, &aggregate.made_by, held);
     }
 
     /// Folds the events after a state into it, up to a version that the stream has.

@@ -19,7 +19,7 @@ use std::sync::Arc;
 pub use counts::{CommandCounts, OUTCOMES};
 pub(super) use decide::STATE_TYPE;
 
-use cache::Cache;
+use cache::{Cache, Entry};
 use counts::Counts;
 use snapshots::Snapshots;
 
@@ -61,6 +61,8 @@ struct Aggregate {
     topic: Arc<Topic>,
     stream: StreamName,
     decider: Arc<Decider>,
+    made_by: MadeBy,
+    entry: Arc<Entry>,
 }
 
 /// A state at hand.

@@ -55,7 +55,7 @@ impl Snapshots {
     }
 
     /// The snapshot of an aggregate, if this decider can use it. It is no later than `until`.
-    pub async fn find(&self, aggregate: &Aggregate, made_by: &MadeBy, until: Version) -> Option<Held> {
+    pub async fn find(&self, aggregate: &Aggregate, until: Version) -> Option<Held> {
         if until < SNAPSHOT_EVERY {
             return None;
         }
@@ -67,7 +67,8 @@ impl Snapshots {
             }
         };
         let (head, payload) = read(&record.value)?;
-        let fits = head.decider == made_by.plugin && head.state_version == made_by.state_version;
+        let MadeBy { plugin, state_version } = &aggregate.made_by;
+        let fits = head.decider == *plugin && head.state_version == *state_version;
         (fits && head.version <= until).then_some(Held {
             version: head.version,
             payload: Some(payload),
@@ -77,13 +78,13 @@ impl Snapshots {
 
     /// Notes in `held` that it is kept, and has it written, when it is time. When too many are being written it is left out: the
     /// next event brings the next chance.
-    pub fn keep(&self, aggregate: &Aggregate, made_by: &MadeBy, held: &mut Held) {
+    pub fn keep(&self, aggregate: &Aggregate, held: &mut Held) {
         let is_due = held.version.saturating_sub(held.snapshot) >= SNAPSHOT_EVERY;
         let Some(payload) = held.payload.as_ref().filter(|_| is_due && held.bytes() <= SNAPSHOT_BYTES_MAX) else {
             return;
         };
         let Ok(permit) = self.writing.clone().try_acquire_owned() else { return };
-        let Some(value) = write(held.version, made_by, payload) else { return };
+        let Some(value) = write(held.version, &aggregate.made_by, payload) else { return };
         let change = Change::put(aggregate.snapshot_key(), value);
         let (records, written) = (aggregate.topic.store.records.clone(), self.written.clone());
         held.snapshot = held.version;
