@@ -61,6 +61,8 @@
 //!     .then_view("ann", 5);
 //! ```
 //!
+//! A plugin that brings a `#[global_allocator]` of its own switches the default feature `allocator` off.
+//!
 //! Plugins run in pools, and an instance lives no longer than the server likes: what must last belongs into the view, or
 //! into events, and never into the plugin's own fields.
 
@@ -84,6 +86,12 @@ pub mod testing;
 mod upcaster;
 mod validator;
 mod view;
+
+/// The same allocator as the one of the C library that a component has anyway, but compiled into its callers: a call of a
+/// plugin is mostly strings that come and go.
+#[cfg(all(target_family = "wasm", feature = "allocator"))]
+#[global_allocator]
+static ALLOCATOR: dlmalloc::GlobalDlmalloc = dlmalloc::GlobalDlmalloc;
 
 pub use command::{Command, NewCommand};
 pub use config::NoConfig;
