@@ -114,11 +114,14 @@ impl Aggregate {
     /// New events as if they were recorded: what is not known before that, their position and sequence, is 0, as are the versions
     /// of other streams, and their time is the command's.
     pub(super) fn foreseen(&self, mut version: Version, events: &[NewEvent], time_ms: u64) -> Vec<Event> {
+        let place = |version| Place { position: 0, sequence: 0, version: Some(version), time_ms };
         let foresee = |event: &NewEvent| {
-            let is_home = event.topic == self.topic.name && event.stream.as_ref() == Some(&self.stream);
-            version += Version::from(is_home);
-            let version = Some(if is_home { version } else { 0 });
-            Place { position: 0, sequence: 0, version, time_ms }.record(event.clone())
+            let mut event = place(0).record(event.clone());
+            if self.has(&event) {
+                version += 1;
+                place(version).give(&mut event);
+            }
+            event
         };
         events.iter().map(foresee).collect()
     }
