@@ -1,6 +1,6 @@
 //! Who decides for a topic: the decider that the topic names, or else the one whose side-car names the topic.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::{Aggregate, MadeBy};
 use crate::engine::{Engine, EngineError, Topic};
@@ -12,8 +12,7 @@ impl Engine {
         let topic = self.topic(topic)?;
         let decider = self.decider(&topic)?;
         let (stream, made_by) = (stream.clone(), MadeBy::decider(&decider));
-        let entry = self.aggregates.cache.entry((topic.name.clone(), stream.clone()));
-        Ok(Aggregate { topic, stream, decider, made_by, entry })
+        Ok(Aggregate { topic, stream, decider, made_by, entry: OnceLock::new() })
     }
 
     fn decider(&self, topic: &Topic) -> Result<Arc<Decider>, EngineError> {

@@ -34,13 +34,13 @@ impl Engine {
 
     async fn try_execute(&self, command: &Command, execution: &Execution) -> Result<Executed, EngineError> {
         let aggregate = self.aggregate(&command.topic, &command.stream)?;
-        let _turn = aggregate.entry.turn().await?;
+        let _turn = self.entry(&aggregate).turn().await?;
         if let Some(appended) = replay(&*aggregate.topic.store.log, execution.key).await? {
             return self.replayed(&aggregate, &appended.places).await;
         }
         // What is at hand is mostly what there is, and the log takes nothing that was decided on less: so the stream is looked at
         // only when the answer is no.
-        let mut at_hand = aggregate.at_hand();
+        let mut at_hand = self.at_hand(&aggregate);
         let (started, mut attempts) = (Instant::now(), 0);
         while attempts == 0 || started.elapsed() < COMMAND_RETRIES_TIME {
             let (held, is_looked_up) = match at_hand.take() {

@@ -1,5 +1,8 @@
 //! From events to states: what is at hand, or a snapshot, or nothing, and then the events after it, page by page.
 
+use std::sync::Arc;
+
+use super::cache::Entry;
 use super::{Aggregate, Held, State};
 use crate::engine::error::StateUnreadable;
 use crate::engine::upcast::upcast_strictly;
@@ -7,11 +10,6 @@ use crate::engine::{Engine, EngineError};
 use crate::model::{Direction, Event, Filter, Page, Payload, Read, Scope, StreamName, TopicName, Version, limits};
 
 impl Aggregate {
-    /// The state at hand, which may not be the newest.
-    pub(super) fn at_hand(&self) -> Option<Held> {
-        self.entry.held(&self.made_by)
-    }
-
     /// The state after these events of the stream. That they cannot be read is not the fault of who asks.
     pub(super) async fn evolve(
         &self,
@@ -69,9 +67,24 @@ impl Engine {
         Ok(aggregate.topic.store.log.stream_head(&aggregate.topic.name, &aggregate.stream).await?)
     }
 
-    /// The nearest state no later than a version: at hand, of a snapshot, or the initial one.
+    /// Looked up once, and made if there is none.
+    pub(super) fn entry<'a>(&self, aggregate: &'a Aggregate) -> &'a Arc<Entry> {
+        let key = || (aggregate.topic.name.clone(), aggregate.stream.clone());
+        aggregate.entry.get_or_init(|| self.aggregates.cache.entry(key()))
+    }
+
+    /// The state at hand, which may not be the newest.
+    pub(super) fn at_hand(&self, aggregate: &Aggregate) -> Option<Held> {
+        self.entry(aggregate).held(&aggregate.made_by)
+    }
+
+    /// The nearest state no later than a version: at hand, of a snapshot, or the initial one. What has no events takes no place
+    /// among those at hand: whoever asks for names that are not must not drive out those that are.
     async fn known(&self, aggregate: &Aggregate, until: Version, head: Version) -> Held {
-        if let Some(held) = aggregate.at_hand().filter(|held| held.version <= until) {
+        if head == 0 {
+            return Held::INITIAL;
+        }
+        if let Some(held) = self.at_hand(aggregate).filter(|held| held.version <= until) {
             return held;
         }
         self.aggregates.snapshots.find(aggregate, until.min(head)).await.unwrap_or(Held::INITIAL)
@@ -80,7 +93,7 @@ impl Engine {
     /// Keeps a state at hand, and now and then as a snapshot.
     pub(super) fn hold(&self, aggregate: &Aggregate, held: &mut Held) {
         self.aggregates.snapshots.keep(aggregate, held);
-        self.aggregates.cache.put(&aggregate.entry, &aggregate.made_by, held);
+        self.aggregates.cache.put(self.entry(aggregate), &aggregate.made_by, held);
     }
 
     /// Folds the events after a state into it, up to a version that the stream has.

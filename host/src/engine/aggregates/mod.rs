@@ -14,7 +14,7 @@ mod snapshots;
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub use counts::{CommandCounts, OUTCOMES};
 pub(super) use decide::STATE_TYPE;
@@ -62,7 +62,8 @@ struct Aggregate {
     stream: StreamName,
     decider: Arc<Decider>,
     made_by: MadeBy,
-    entry: Arc<Entry>,
+    /// Its place among those at hand, once it has one: see `Engine::entry`.
+    entry: OnceLock<Arc<Entry>>,
 }
 
 /// A state at hand.

@@ -24,6 +24,18 @@ async fn a_state_at_hand_costs_no_reading() {
 }
 
 #[tokio::test]
+async fn what_has_no_events_takes_no_place_among_those_at_hand() {
+    let shop = Shop::open().await;
+    for n in 0..10 {
+        assert_eq!(shop.state(&format!("no-{n}")).await, None);
+    }
+    assert_eq!(shop.engine.command_counts().cached, 0);
+    shop.publish("s", 1, 1).await;
+    shop.state("s").await;
+    assert_eq!(shop.engine.command_counts().cached, 1);
+}
+
+#[tokio::test]
 async fn what_others_publish_in_between_is_read_first() {
     let shop = Shop::open().await;
     shop.add("s", 1).await;
