@@ -10,7 +10,9 @@ const FOLDERS: [(&str, &str); 3] = [("templates", "templates"), ("../wit", "wit"
 const SHARED: [&str; 4] = ["typescript/weir.d.ts", "c/json.c", "c/json.h", "c/memory.h"];
 
 fn main() {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked for when it runs: two checkouts may share one target directory, and so this program.
+    let root = std::env::var("CARGO_MANIFEST_DIR").expect("Cargo says where");
+    let root = Path::new(&root);
     let dist = root.join("../plugins/dist");
     for name in ["schema", "webhook"] {
         let file = dist.join(format!("{name}.wasm"));

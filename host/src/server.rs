@@ -22,7 +22,8 @@ use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
 use crate::http::{App, Connections, DeclareError, Rooms, Turns, declare_topics, router};
 use crate::model::limits;
 use crate::plugin::{
-    Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Sidecar, TrustedKeys, threads_beside_requests,
+    Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Pulse, Sidecar, TrustedKeys,
+    threads_beside_requests,
 };
 use crate::storage::{self, Clock, ProgressSink, StorageError};
 
@@ -89,7 +90,7 @@ impl Server {
         let listener = TcpListener::bind(address).await.map_err(|source| ServerError::Listen { address, source })?;
         let address = listener.local_addr().map_err(|source| ServerError::Listen { address, source })?;
         let background = Background::start()?;
-        let (engine, http) = open(&config, address, &background.handle).await?;
+        let (engine, http) = open(&config, address, &background).await?;
         engine.plugins().start(engine.clone()).await;
         declare_topics(&engine, &config.config_dir.join("topics")).await?;
         let consumers = Consumers::start(engine.clone(), http, background.handle.clone()).await?;
@@ -169,12 +170,16 @@ fn allow_many_connections() {
 /// that answer requests, however long a guest computes there.
 struct Background {
     handle: Handle,
+    pulse: Arc<Pulse>,
     runtime: Option<Runtime>,
 }
 
 impl Background {
     fn start() -> Result<Self, ServerError> {
-        let step_back = || {
+        let pulse = Arc::new(Pulse::start()?);
+        let [joined, left, works, rests] = std::array::from_fn(|_| pulse.clone());
+        let step_back = move || {
+            joined.join();
             // On Linux the nice value is the calling thread's own.
             if let Err(error) = rustix::process::nice(BACKGROUND_NICENESS) {
                 tracing::debug!(%error, "background threads keep their ordinary priority");
@@ -183,8 +188,10 @@ impl Background {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         builder.worker_threads(threads_beside_requests());
         builder.enable_all().thread_name("weir-background").on_thread_start(step_back);
+        builder.on_thread_stop(move || left.leave());
+        builder.on_thread_unpark(move || works.work()).on_thread_park(move || rests.rest());
         let runtime = builder.build().map_err(ServerError::Background)?;
-        Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) })
+        Ok(Self { handle: runtime.handle().clone(), pulse, runtime: Some(runtime) })
     }
 }
 
@@ -205,7 +212,7 @@ async fn told(mut stop: watch::Receiver<bool>) {
 async fn open(
     config: &Config,
     address: SocketAddr,
-    background: &Handle,
+    background: &Background,
 ) -> Result<(Arc<Engine>, Arc<ReqwestClient>), ServerError> {
     for dir in [&config.data_dir, &config.config_dir] {
         std::fs::create_dir_all(dir)
@@ -222,7 +229,8 @@ async fn open(
         ReqwestClient::new(address.ip().is_loopback()).map_err(|error| ServerError::HttpClient(error.to_string()))?;
     let http = Arc::new(http);
     let mut plugins = plugins_config(config);
-    plugins.background = Some(background.clone());
+    plugins.background = Some(background.handle.clone());
+    plugins.pulse = background.pulse.clone();
     plugins.keys = config.plugin_keys.as_deref().map(plugin_keys).transpose()?;
     let plugins = Plugins::new(plugins, http.clone())?;
     Ok((Engine::open(stores, plugins, clock).await?, http))

@@ -184,6 +184,12 @@ pub const GUEST_FUEL_PER_SLICE: u64 = 200_000;
 pub const GUEST_CPU_MS_PER_CALL: u64 = 1_000;
 /// Length of the slices in which a guest with effects runs and its CPU time is counted, in milliseconds.
 pub const GUEST_TICK_MS: u64 = 10;
+/// While work goes on beside the requests, the kernel is made to look again at its cores this often, in microseconds.
+pub const PULSE_US: u64 = 100;
+/// Such work leaves another core to the requests this often, in milliseconds.
+pub const PULSE_TURN_MS: u64 = 5_000;
+/// With more cores than this a request finds a free one, and nothing of the kind is done.
+pub const PULSE_CORES_MAX: usize = 4;
 /// Wall time of one call to a guest, by default, in milliseconds: pure kinds, and sinks.
 pub const GUEST_CALL_TIMEOUT_MS: u64 = 5_000;
 pub const SINK_CALL_TIMEOUT_MS: u64 = 60_000;

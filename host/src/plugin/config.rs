@@ -1,9 +1,10 @@
 //! Where plugins come from and how their directory is watched. What one plugin may do stands in its side-car.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use tokio::runtime::Handle;
 
-use super::{Sidecar, TrustedKeys};
+use super::{Pulse, Sidecar, TrustedKeys};
 
 /// Settings of the plugin room.
 #[derive(Debug, Clone)]
@@ -22,6 +23,8 @@ pub struct PluginsConfig {
     pub keys: Option<TrustedKeys>,
     /// Where files are loaded and tried, so that no request waits for it. Default: the runtime that starts the plugins.
     pub background: Option<Handle>,
+    /// What keeps compiling from holding up requests once the server is up. Default: nothing.
+    pub pulse: Arc<Pulse>,
     /// A file that changed is read when it stayed the same for this many milliseconds. Default 150.
     pub settle_ms: u64,
     /// The directory is looked at this often even when nothing was announced, in milliseconds. Default 5000.
@@ -40,6 +43,7 @@ impl PluginsConfig {
             embedded: Vec::new(),
             keys: None,
             background: None,
+            pulse: Arc::default(),
             settle_ms: 150,
             rescan_ms: 5_000,
         }

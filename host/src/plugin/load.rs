@@ -22,7 +22,7 @@ use super::sidecar::Bounds;
 use super::slot::Role;
 use super::workshop::Workshop;
 use super::{
-    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Rehearsal, Replay, Sidecar, inspect,
+    Fault, HttpClient, HttpGrant, Kind, LoadError, PluginId, PluginsError, Pulse, Rehearsal, Replay, Sidecar, inspect,
 };
 use crate::model::hex;
 use crate::model::limits::{PLUGIN_TRIAL_MS, PREWARMED_INSTANCES};
@@ -63,8 +63,13 @@ pub(super) fn digest(bytes: &[u8]) -> String {
 }
 
 impl Loader {
-    pub fn new(cache: Cache, http: Arc<dyn HttpClient>, secrets: Secrets) -> Result<Self, PluginsError> {
-        let (engines, workshop) = (Arc::new(Engines::new()?), Workshop::new()?);
+    pub fn new(
+        cache: Cache,
+        http: Arc<dyn HttpClient>,
+        secrets: Secrets,
+        pulse: Arc<Pulse>,
+    ) -> Result<Self, PluginsError> {
+        let (engines, workshop) = (Arc::new(Engines::new()?), Workshop::new(pulse)?);
         Ok(Self { engines, workshop, cache: Arc::new(cache), http, secrets })
     }
 

@@ -69,7 +69,7 @@ impl Plugins {
     pub fn new(config: PluginsConfig, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
         make_dir(&config.dir)?;
         let secrets = Secrets::new(config.secrets_dir.clone());
-        let loader = Loader::new(Cache::open(&config.cache_dir)?, http, secrets)?;
+        let loader = Loader::new(Cache::open(&config.cache_dir)?, http, secrets, config.pulse.clone())?;
         let archive = Archive::open(&config.state_dir)?;
         let room = Room {
             config,

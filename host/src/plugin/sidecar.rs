@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::manifest::glob_set;
+use super::workshop::cores;
 use super::{Kind, LoadError};
 use crate::model::{limits, one_line};
 
@@ -309,9 +310,8 @@ pub(super) struct Bounds {
 
 impl Bounds {
     pub fn of(kind: Kind, limits: &PluginLimits) -> Self {
-        let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get());
         let (timeout, instances) = if kind.is_pure() {
-            (limits::GUEST_CALL_TIMEOUT_MS, (2 * cores).max(limits::PURE_INSTANCES_MIN))
+            (limits::GUEST_CALL_TIMEOUT_MS, (2 * cores()).max(limits::PURE_INSTANCES_MIN))
         } else {
             (limits::SINK_CALL_TIMEOUT_MS, limits::SINK_INSTANCES)
         };

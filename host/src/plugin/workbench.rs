@@ -46,7 +46,7 @@ impl Workbench {
     /// `cache_dir` keeps compiled components; secrets are files in `secrets_dir`.
     pub fn new(cache_dir: &Path, secrets_dir: PathBuf, http: Arc<dyn HttpClient>) -> Result<Self, PluginsError> {
         make_dir(cache_dir)?;
-        Ok(Self { loader: Loader::new(Cache::open(cache_dir)?, http, Secrets::new(secrets_dir))? })
+        Ok(Self { loader: Loader::new(Cache::open(cache_dir)?, http, Secrets::new(secrets_dir), Arc::default())? })
     }
 
     /// The SHA-256 of a component file, in hex.

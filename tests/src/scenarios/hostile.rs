@@ -146,6 +146,8 @@ const BETWEEN: usize = 4;
 /// # Panics
 /// When one of these is not so.
 pub async fn hostile(options: ServerOptions, rounds: usize, each: Duration) -> HostileReport {
+    let dropped = Dropped::make(rounds, each);
+    let (mut good, mut hostile) = (dropped.good.iter(), dropped.hostile.iter().cycle());
     let server = TestServer::start(options).await;
     let api = server.client.clone();
     for topic in ["t1", "events"] {
@@ -153,26 +155,23 @@ pub async fn hostile(options: ServerOptions, rounds: usize, each: Duration) -> H
     }
     let phase = Arc::new(AtomicUsize::new(CALM));
     let publishers: JoinSet<_> = (0..PUBLISHERS).map(|_| measure(api.clone(), phase.clone())).collect();
-    let (mut refused, mut files) = (Vec::new(), FILES.into_iter().cycle());
+    let mut refused = Vec::new();
     for round in 0..rounds {
         phase.store(CALM, Ordering::Relaxed);
         tokio::time::sleep(each).await;
         let end = Instant::now() + each;
         phase.store(GOOD, Ordering::Relaxed);
-        for n in 0.. {
-            drop_good(&server, &odd_version("odd", "accept", &format!("1.{round}.{n}"))).await;
-            if Instant::now() >= end {
-                break;
-            }
+        while Instant::now() < end {
+            drop_good(&server, good.next().expect("enough were made")).await;
         }
         let end = Instant::now() + each;
         phase.store(HOSTILE_FILES, Ordering::Relaxed);
         while Instant::now() < end || refused.len() < FILES.len() * (round + 1) / rounds {
-            let (file, behaviour) = files.next().expect("they begin again");
-            refused.push(drop_hostile(&server, file, behaviour).await);
+            let (name, bytes) = hostile.next().expect("they begin again");
+            refused.push(drop_hostile(&server, name, bytes).await);
         }
         phase.store(BETWEEN, Ordering::Relaxed);
-        call_sinks(&server, round, async || {
+        call_sinks(&server, round, &dropped.sinks, async || {
             phase.store(HOSTILE_SINKS, Ordering::Relaxed);
             tokio::time::sleep(each).await;
             phase.store(BETWEEN, Ordering::Relaxed);
@@ -187,6 +186,26 @@ pub async fn hostile(options: ServerOptions, rounds: usize, each: Duration) -> H
     HostileReport { refused, calm, good, files, sinks }
 }
 
+/// The files that will be dropped in. They are made before the first publish is timed: finding the places in them to write
+/// to takes a core of this machine longer than a publish does.
+struct Dropped {
+    good: Vec<Vec<u8>>,
+    hostile: Vec<(String, Vec<u8>)>,
+    sinks: Vec<(&'static str, Vec<u8>)>,
+}
+
+impl Dropped {
+    fn make(rounds: usize, each: Duration) -> Self {
+        // It takes longer than this until one is seen and serves.
+        let good = rounds as u128 * (each.as_millis() / 150 + 1);
+        Self {
+            good: (0..good).map(|n| odd_version("odd", "accept", &format!("1.0.{n}"))).collect(),
+            hostile: FILES.map(|(file, behaviour)| (format!("{file}-{behaviour}"), odd(file, behaviour))).into(),
+            sinks: SINKS.map(|sink| (sink, odd("odd-sink", sink))).into(),
+        }
+    }
+}
+
 /// A good component comes, serves and goes.
 async fn drop_good(server: &TestServer, bytes: &[u8]) {
     let path = server.plugins_dir().join("good.wasm");
@@ -196,24 +215,23 @@ async fn drop_good(server: &TestServer, bytes: &[u8]) {
 }
 
 /// A hostile component comes, is refused, and goes; gives the reason.
-async fn drop_hostile(server: &TestServer, file: &str, behaviour: &str) -> (String, String) {
-    let name = format!("{file}-{behaviour}");
+async fn drop_hostile(server: &TestServer, name: &str, bytes: &[u8]) -> (String, String) {
     let path = server.plugins_dir().join(format!("{name}.wasm"));
-    std::fs::write(&path, odd(file, behaviour)).expect("dropped in");
-    let reason = until_state(&server.client, &name, "failed").await["reason"].as_str().unwrap_or_default().to_owned();
+    std::fs::write(&path, bytes).expect("dropped in");
+    let reason = until_state(&server.client, name, "failed").await["reason"].as_str().unwrap_or_default().to_owned();
     assert!(reason.starts_with(&format!("plugin '{name}' ")) && !reason.contains('\n'), "{reason}");
-    forget(server, &name).await;
-    (name, reason)
+    forget(server, name).await;
+    (name.to_owned(), reason)
 }
 
 /// Hostile sinks come, are called for as long as `called` takes, and go.
-async fn call_sinks(server: &TestServer, round: usize, called: impl AsyncFnOnce()) {
+async fn call_sinks(server: &TestServer, round: usize, sinks: &[(&str, Vec<u8>)], called: impl AsyncFnOnce()) {
     // They come like the good files that are measured already.
     let api = &server.client;
     let mut consumers = Vec::new();
-    for sink in SINKS {
+    for (sink, bytes) in sinks {
         let name = format!("sink-{sink}-{round}");
-        std::fs::write(server.plugins_dir().join(format!("{name}.wasm")), odd("odd-sink", sink)).expect("dropped in");
+        std::fs::write(server.plugins_dir().join(format!("{name}.wasm")), bytes).expect("dropped in");
         until_state(api, &name, "active").await;
         let consumer = json!({"sink": name, "callback": "http://127.0.0.1:9/", "topics": {"events": null}});
         consumers.push((name, api.post("/consumers/register", consumer).await.ok(201)));
