@@ -20,9 +20,11 @@ impl fmt::Display for Failure {
     }
 }
 
-/// The workspace's root, wherever the command was called.
+/// The workspace's root, wherever the command was called. Cargo says it when it runs us: checkouts that share a target
+/// directory share this program too.
 pub fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(1).map(Path::to_owned).unwrap_or_default()
+    let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
+    Path::new(&package).ancestors().nth(1).map(Path::to_owned).unwrap_or_default()
 }
 
 /// Where cargo puts what it builds.

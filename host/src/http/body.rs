@@ -1,30 +1,38 @@
 //! Request bodies: bytes in, one clear Problem out when they are too large or no JSON.
 
+use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
+use axum::body::to_bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use http_body_util::LengthLimitError;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
+use super::App;
 use super::problem::Problem;
 
-/// A whole request body, within the limit of the router, and the headers that it came with.
+/// A whole request body, within the server's limit, and the headers that it came with.
 pub struct Body(pub Bytes, pub HeaderMap);
 
-impl<S: Send + Sync> FromRequest<S> for Body {
+/// The limit is kept here and not by a layer around all routes: each layer costs every request some allocations.
+impl FromRequest<App> for Body {
     type Rejection = Problem;
 
-    async fn from_request(mut request: Request, state: &S) -> Result<Self, Problem> {
-        let headers = std::mem::take(request.headers_mut());
-        match Bytes::from_request(request, state).await {
-            Ok(bytes) => Ok(Self(bytes, headers)),
-            Err(rejection) if rejection.status() == StatusCode::PAYLOAD_TOO_LARGE => {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let (parts, body) = request.into_parts();
+        match to_bytes(body, app.body_bytes_max).await {
+            Ok(bytes) => Ok(Self(bytes, parts.headers)),
+            Err(error) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Payload too large"))
             }
-            Err(rejection) => Err(Problem::bad_request("BODY_UNREADABLE", rejection.body_text())),
+            Err(error) => {
+                let detail = format!("Failed to read the request body: {error}");
+                Err(Problem::bad_request("BODY_UNREADABLE", detail))
+            }
         }
     }
 }

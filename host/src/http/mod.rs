@@ -43,7 +43,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, Request};
+use axum::extract::Request;
 use axum::http::{HeaderName, StatusCode, header};
 use axum::middleware::from_fn_with_state;
 use tokio::sync::Semaphore;
@@ -111,11 +111,7 @@ const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "applicati
 pub fn router(app: App) -> Router {
     let others = others().route_layer(from_fn_with_state(app.clone(), once::once));
     let (router, _) = events().merge(others).split_for_parts();
-    router
-        .fallback(unknown_path)
-        .method_not_allowed_fallback(wrong_method)
-        .layer(DefaultBodyLimit::max(app.body_bytes_max))
-        .with_state(app)
+    router.fallback(unknown_path).method_not_allowed_fallback(wrong_method).with_state(app)
 }
 
 /// All routes. Path and method stand at the handler, which also says what goes in and out.

@@ -29,12 +29,12 @@ pub struct Write {
     pub body: Body,
 }
 
-impl<S: Send + Sync> FromRequest<S> for Write {
+impl FromRequest<App> for Write {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        Ok(Self { method, uri, body: Body::from_request(request, state).await? })
+        Ok(Self { method, uri, body: Body::from_request(request, app).await? })
     }
 }
 

@@ -1,12 +1,14 @@
 //! The trace that a publish belongs to (W3C Trace Context): the request's headers, kept in the metadata of its events, so
 //! that who handles them later can go on with the trace. Weir makes no spans of its own here.
 
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, HeaderName};
 
 use crate::model::{Metadata, NewEvent, limits};
 
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
+/// A header is found quicker by a name that is ready.
+const PARENT_HEADER: HeaderName = HeaderName::from_static(PARENT);
 
 /// Adds the request's trace to every event that names none itself and has room for it.
 pub fn keep(headers: &HeaderMap, events: &mut [NewEvent]) {
@@ -32,7 +34,7 @@ fn has_room(metadata: &Metadata, trace: &Metadata) -> bool {
 
 /// What the headers say. By the specification, a trace that is malformed is as good as none.
 fn trace(headers: &HeaderMap) -> Option<Metadata> {
-    let mut parents = headers.get_all(PARENT).iter();
+    let mut parents = headers.get_all(&PARENT_HEADER).iter();
     let parent = parents.next()?.to_str().ok().filter(|parent| is_parent(parent))?;
     if parents.next().is_some() {
         return None;

@@ -35,7 +35,8 @@ fn check(kind: &'static str, text: &str, allowed: fn(u8) -> bool, letters: &'sta
     if !text.bytes().all(allowed) {
         return refuse(letters);
     }
-    if text.contains("..") {
+    // Quicker than a search for a text, which begins with preparing one.
+    if text.as_bytes().windows(2).any(|two| two == b"..") {
         return refuse("must not contain '..'");
     }
     Ok(())

@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::collections::hash_map::Entry;
 use weir_plugin_sdk::Problem;
 
+use crate::email;
 use crate::tape::Flat;
 use crate::topics::{Schema, Schemas, shortened};
 
@@ -81,6 +82,7 @@ fn compile(schema: &Value) -> Result<Schema, String> {
     }
     jsonschema::options_for::<Flat>()
         .should_validate_formats(true)
+        .with_format("email", email::check()?)
         // What a schema means must not change under its topic, nor depend on where the server runs.
         .offline()
         .build(schema)

@@ -2,6 +2,7 @@
 //! It does not store schemas: the host hands it each topic's configuration again after every start and change.
 
 mod compile;
+mod email;
 mod parse;
 mod tape;
 mod topics;

@@ -52,7 +52,7 @@ const RULES: &[Rule] = &[
     Rule {
         path: "http",
         rooms: &["model", "storage", "plugin", "engine", "delivery"],
-        crates: &["axum", "base64", "sha2", "time", "url", "utoipa", "utoipa_axum", "uuid"],
+        crates: &["axum", "base64", "http_body_util", "sha2", "time", "url", "utoipa", "utoipa_axum", "uuid"],
     },
     Rule { path: "artifacts.rs", rooms: &["model"], crates: &["reqwest", "rustls", "sha2", "toml", "url", "uuid"] },
     Rule { path: "config.rs", rooms: &["model"], crates: &["clap", "toml"] },

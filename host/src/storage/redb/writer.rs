@@ -9,6 +9,7 @@
 use std::io;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::batch::{Answer, Checked, Prepared, Slot};
@@ -24,6 +25,9 @@ use crate::storage::{AppendError, Clock, Place, StorageError, codec};
 
 /// So many groups of one batch in a row, and the next one is taken to be alone too.
 const ALONE_ROW: u32 = 4;
+/// After a group of more batches than this others are on their way. After smaller ones the core would go to whatever else
+/// wants it, like a plugin that computes, and few would profit.
+const CROWD: usize = 8;
 /// A write that took longer waited for a disk where no request should wait.
 const QUICK: Duration = Duration::from_millis(2);
 
@@ -41,10 +45,15 @@ pub struct Writer {
 /// Works until nobody can queue batches any more, and what is queued is done.
 pub fn run(writer: &Mutex<Writer>, shared: &Shared, queue: &Receiver<Prepared>) {
     let _guard = FailOnPanic(shared);
-    let mut left_over = None;
+    let (mut left_over, mut last) = (None, 0);
     while let Some(first) = left_over.take().or_else(|| queue.recv().ok()) {
+        if last > CROWD {
+            // Requests that are ready to run on this core come first: what they bring is written with the others.
+            thread::yield_now();
+        }
         let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
         let batches = gather(queue, first, shared.config.group_bytes_max, &mut left_over);
+        last = batches.len();
         writer.commit(batches);
     }
 }
