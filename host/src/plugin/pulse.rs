@@ -7,7 +7,7 @@
 //! goes to whom it owes it. For this the work keeps to all cores but one. Which one it leaves alone changes every
 //! `PULSE_TURN_MS`, so that it comes on where another program computes all the time.
 //!
-//! On two cores p99 of publishes beside hostile plugins is 1.0 to 1.4 of calm, and 1.8 to 2.6 without this (bench/README.md).
+//! On two cores p99 of publishes beside hostile plugins is 0.8 to 1.6 of calm, and 1.8 to 2.6 without this (bench/README.md).
 
 use std::cell::Cell;
 use std::num::NonZero;

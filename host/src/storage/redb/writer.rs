@@ -1,7 +1,8 @@
 //! The single writer: takes what is queued, gives places, writes one record, syncs, publishes, answers.
 //!
 //! An OS thread of its own, because a task of a shared runtime would wait for other tasks' time slices. Never a fixed
-//! delay: a group is what came in while the last one was being written. Where one publisher waits for one answer at a time,
+//! delay: a group is what came in while the last one was being written, and in a crowd what is brought by those who are
+//! ready to run then. Where one publisher waits for one answer at a time,
 //! two cores would be woken for each, and that costs as much as the disk; so a batch that comes alone, after others that
 //! did, is committed by the thread that brings it. **Invariant:** nobody is answered, and nothing is readable, before its
 //! group is durable; a failed write stops the log for ever.
