@@ -19,7 +19,7 @@ use crate::artifacts::{ArtifactError, Artifacts};
 use crate::config::Config;
 use crate::delivery::{ConsumerError, Consumers, ReqwestClient, Views, WEBHOOK_PLUGIN};
 use crate::engine::{Engine, EngineError, Live, SCHEMA_PLUGIN};
-use crate::http::{App, Connections, DeclareError, Rooms, Turns, declare_topics, router};
+use crate::http::{App, Connections, DeclareError, Rooms, Turns, declare_topics, serve};
 use crate::model::limits;
 use crate::plugin::{
     Embedded, Grants, HttpAllow, Plugins, PluginsConfig, PluginsError, Pulse, Sidecar, TrustedKeys,
@@ -109,14 +109,7 @@ impl Server {
             sockets: open_socket,
             turns: Turns::default(),
         });
-        let app = router(app);
-        let connections = Connections::new(listener, stopped.clone());
-        let serving = tokio::spawn(async move {
-            let serve = axum::serve(connections, app).with_graceful_shutdown(told(stopped));
-            if let Err(error) = serve.await {
-                tracing::error!(%error, "serving ended");
-            }
-        });
+        let serving = tokio::spawn(serve(Connections::new(listener, stopped.clone()), app, stopped));
         let grace = Duration::from_millis(config.stop_grace_ms);
         Ok(Self { address, engine, consumers, views, stop, background, serving, sockets, grace })
     }
@@ -202,10 +195,6 @@ impl Drop for Background {
             runtime.shutdown_background();
         }
     }
-}
-
-async fn told(mut stop: watch::Receiver<bool>) {
-    let _ = stop.wait_for(|stop| *stop).await;
 }
 
 /// Opens everything below the transport.

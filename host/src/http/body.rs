@@ -1,14 +1,14 @@
 //! Request bodies: bytes in, one clear Problem out when they are too large or no JSON.
 
-use std::error::Error;
 use std::fmt;
 use std::marker::PhantomData;
 
-use axum::body::to_bytes;
+use axum::BoxError;
+use axum::body::HttpBody;
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, StatusCode};
-use bytes::Bytes;
-use http_body_util::LengthLimitError;
+use bytes::{Buf, Bytes};
+use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 
@@ -23,10 +23,20 @@ impl FromRequest<App> for Body {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let (parts, body) = request.into_parts();
-        match to_bytes(body, app.body_bytes_max).await {
-            Ok(bytes) => Ok(Self(bytes, parts.headers)),
-            Err(error) if error.source().is_some_and(|source| source.is::<LengthLimitError>()) => {
+        let (parts, content) = request.into_parts();
+        Self::read(parts.headers, content, app).await
+    }
+}
+
+/// What a body is read from.
+pub trait Content: HttpBody<Data: Buf, Error: Into<BoxError>> {}
+impl<B: HttpBody<Data: Buf, Error: Into<BoxError>>> Content for B {}
+
+impl Body {
+    pub async fn read<B: Content>(headers: HeaderMap, content: B, app: &App) -> Result<Self, Problem> {
+        match Limited::new(content, app.body_bytes_max).collect().await {
+            Ok(collected) => Ok(Self(collected.to_bytes(), headers)),
+            Err(error) if error.is::<LengthLimitError>() => {
                 Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "PAYLOAD_TOO_LARGE", "Payload too large"))
             }
             Err(error) => {
@@ -35,17 +45,16 @@ impl FromRequest<App> for Body {
             }
         }
     }
-}
 
-impl Body {
     /// Parses JSON, borrowing from the body. A body that is JSON of another shape gets `shape` as its error.
     pub fn json<'a, T: Deserialize<'a>>(&'a self, shape: impl FnOnce(String) -> Problem) -> Result<T, Problem> {
-        serde_json::from_slice(&self.0).map_err(|error| {
-            if error.is_data() {
-                return shape(error.to_string());
-            }
-            let text = if self.0.is_empty() { "is empty".to_owned() } else { format!("is not JSON: {error}") };
-            Problem::bad_request("INVALID_JSON", format!("Request body {text}"))
+        let invalid = |text: String| Problem::bad_request("INVALID_JSON", format!("Request body {text}"));
+        // Checked at once, or each text in it would be checked by itself.
+        let text = str::from_utf8(&self.0).map_err(|error| invalid(format!("is not JSON: {error}")))?;
+        serde_json::from_str(text).map_err(|error| match error.is_data() {
+            true => shape(error.to_string()),
+            false if text.is_empty() => invalid("is empty".to_owned()),
+            false => invalid(format!("is not JSON: {error}")),
         })
     }
 }

@@ -3,7 +3,6 @@
 //! order: what a client still sends when its answer is written is read and thrown away, or the answer would be lost with it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -18,6 +17,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::model::limits;
 
+/// Up to so much is written as one piece.
+const SMALL_BYTES: usize = 512;
+
 /// Takes connections until nobody asks for more.
 pub struct Connections {
     listener: TcpListener,
@@ -28,21 +30,13 @@ impl Connections {
     pub fn new(listener: TcpListener, stop: watch::Receiver<bool>) -> Self {
         Self { listener, stop }
     }
-}
 
-impl Listener for Connections {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
-        let (socket, address) = Listener::accept(&mut self.listener).await;
+    /// The next one. Where none can be taken, like when all file handles are in use, it waits and tries again.
+    pub async fn accept(&mut self) -> Connection {
+        let (socket, _) = Listener::accept(&mut self.listener).await;
         // Answers are small and complete; waiting to fill a packet only delays them.
         let _ = socket.set_nodelay(true);
-        (Connection { socket, stop: self.stop.clone(), stalled: None, read_to_end: false }, address)
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+        Connection { socket, stop: self.stop.clone(), stalled: None, read_to_end: false }
     }
 }
 
@@ -112,7 +106,18 @@ impl AsyncWrite for Connection {
         context: &mut Context<'_>,
         pieces: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = Pin::new(&mut self.socket).poll_write_vectored(context, pieces);
+        let bytes = pieces.iter().map(|piece| piece.len()).sum::<usize>();
+        let written = if bytes <= SMALL_BYTES {
+            // Head and body of a small answer: to copy them costs less than to have the system take two.
+            let (mut both, mut at) = ([0; SMALL_BYTES], 0);
+            for piece in pieces {
+                both[at..at + piece.len()].copy_from_slice(piece);
+                at += piece.len();
+            }
+            Pin::new(&mut self.socket).poll_write(context, &both[..bytes])
+        } else {
+            Pin::new(&mut self.socket).poll_write_vectored(context, pieces)
+        };
         self.judge(context, written)
     }
 

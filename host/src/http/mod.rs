@@ -1,5 +1,5 @@
 //! Words in, words out: each handler parses, calls one verb of the engine or of the consumers, and shapes the answer.
-//! This room and `server.rs` alone name axum. JSON shapes live here and go no further down.
+//! This room alone names axum and hyper. JSON shapes live here and go no further down.
 
 mod accept;
 mod aggregates;
@@ -32,6 +32,7 @@ mod projections;
 mod publish;
 mod read;
 mod read_query;
+mod serve;
 mod socket;
 mod time;
 mod topics;
@@ -55,6 +56,7 @@ use crate::engine::{Engine, Live};
 pub use connection::Connections;
 pub use declared::{DeclareError, declare_topics};
 use problem::Problem;
+pub use serve::serve;
 pub use socket::OpenSocket;
 
 /// What every handler works with. A router copies it several times a request, so it is one handle: to count each part
@@ -108,7 +110,7 @@ impl Default for Turns {
 const JSON_HEADERS: [(HeaderName, &str); 1] = [(header::CONTENT_TYPE, "application/json")];
 
 /// The API as a service.
-pub fn router(app: App) -> Router {
+fn router(app: App) -> Router {
     let others = others().route_layer(from_fn_with_state(app.clone(), once::once));
     let (router, _) = events().merge(others).split_for_parts();
     router.fallback(unknown_path).method_not_allowed_fallback(wrong_method).with_state(app)

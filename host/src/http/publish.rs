@@ -1,12 +1,13 @@
 //! Publishing: the array form, the object form with conditions, and the one-topic form. (`append.rs` has the streams forms.)
 
-use axum::extract::{FromRequest, Request, State};
-use axum::http::{Method, StatusCode, Uri};
+use axum::extract::{self, FromRequest, State};
+use axum::http::request::Parts;
+use axum::http::{Method, Request, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::App;
-use super::body::{Body, Object};
+use super::body::{Body, Content, Object};
 use super::cloud_events;
 use super::conditions::{ConditionBody, conditions, preconditions};
 use super::event_body::{EventBody, invalid_event};
@@ -32,13 +33,17 @@ pub struct Write {
 impl FromRequest<App> for Write {
     type Rejection = Problem;
 
-    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let (method, uri) = (request.method().clone(), request.uri().clone());
-        Ok(Self { method, uri, body: Body::from_request(request, app).await? })
+    async fn from_request(request: extract::Request, app: &App) -> Result<Self, Problem> {
+        Self::read(request, app).await
     }
 }
 
 impl Write {
+    pub async fn read<B: Content>(request: Request<B>, app: &App) -> Result<Self, Problem> {
+        let (Parts { method, uri, headers, .. }, content) = request.into_parts();
+        Ok(Self { method, uri, body: Body::read(headers, content, app).await? })
+    }
+
     /// What the request is about besides its body: a CloudEvent in binary mode is mostly in the headers.
     pub fn target(&self) -> String {
         let Self { method, uri, body: Body(_, headers) } = self;

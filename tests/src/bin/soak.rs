@@ -35,6 +35,9 @@ struct Args {
     /// How many events `views` builds a view of
     #[arg(long, default_value_t = 1_000_000)]
     events: u64,
+    /// How many rounds of half a minute `hostile` has
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
     /// How many files `reloads` changes
     #[arg(long, default_value_t = 2_000)]
     reloads: usize,
@@ -78,7 +81,7 @@ async fn main() {
             println!("webhooks {n}: {:#?}", webhooks(options.clone(), 2_000, 3).await);
         }
         if wanted(Check::Hostile) {
-            println!("hostile {n}: {:?}", hostile(options.clone(), 5, Duration::from_secs(6)).await);
+            println!("hostile {n}: {:?}", hostile(options.clone(), args.rounds, Duration::from_secs(6)).await);
         }
         if wanted(Check::Transfers) {
             let seed = args.seed.unwrap_or_else(rand::random) + u64::from(n);

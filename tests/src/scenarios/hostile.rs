@@ -24,19 +24,25 @@ pub struct HostileReport {
     pub files: Times,
     /// While hostile sinks were called.
     pub sinks: Times,
+    /// For each of the three, its p99 in parts of the calm one, in each round. What a machine that is not alone does to the
+    /// disk and the cores comes and goes within seconds; between neighbours it differs less than over all.
+    pub of_calm: [Vec<f64>; 3],
 }
 
 impl fmt::Debug for HostileReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{} files refused, each with its reason; publishes:", self.refused.len())?;
-        for (name, times) in [
-            ("calm", &self.calm),
-            ("good files", &self.good),
-            ("hostile files", &self.files),
-            ("hostile sinks", &self.sinks),
+        writeln!(f, "{:>14}: {:?}", "calm", self.calm)?;
+        let [good, files, sinks] = &self.of_calm;
+        for (name, times, rounds) in [
+            ("good files", &self.good, good),
+            ("hostile files", &self.files, files),
+            ("hostile sinks", &self.sinks, sinks),
         ] {
-            let ratio = times.share(99, 100).as_secs_f64() / self.calm.share(99, 100).as_secs_f64();
-            writeln!(f, "{name:>14}: {times:?}, p99 {ratio:.2} of calm")?;
+            let ratio = times.p99_of(&self.calm);
+            write!(f, "{name:>14}: {times:?}, p99 {ratio:.2} of calm; in each round, sorted:")?;
+            rounds.iter().try_for_each(|ratio| write!(f, " {ratio:.2}"))?;
+            writeln!(f)?;
         }
         Ok(())
     }
@@ -57,6 +63,10 @@ impl Times {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    fn p99_of(&self, other: &Self) -> f64 {
+        self.share(99, 100).as_secs_f64() / other.share(99, 100).as_secs_f64()
     }
 
     /// The time that this share of them stays below.
@@ -132,7 +142,8 @@ fn patch<const LENGTH: usize>(bytes: &mut [u8], marker: &[u8], text: &str) {
 
 const PUBLISHERS: usize = 8;
 
-/// What goes on beside the publishes.
+/// What goes on beside the publishes, in rounds of so many phases.
+const PHASES: usize = 5;
 const CALM: usize = 0;
 const GOOD: usize = 1;
 const HOSTILE_FILES: usize = 2;
@@ -157,33 +168,44 @@ pub async fn hostile(options: ServerOptions, rounds: usize, each: Duration) -> H
     let publishers: JoinSet<_> = (0..PUBLISHERS).map(|_| measure(api.clone(), phase.clone())).collect();
     let mut refused = Vec::new();
     for round in 0..rounds {
-        phase.store(CALM, Ordering::Relaxed);
+        let enter = |which: usize| phase.store(round * PHASES + which, Ordering::Relaxed);
+        enter(CALM);
         tokio::time::sleep(each).await;
         let end = Instant::now() + each;
-        phase.store(GOOD, Ordering::Relaxed);
+        enter(GOOD);
         while Instant::now() < end {
             drop_good(&server, good.next().expect("enough were made")).await;
         }
         let end = Instant::now() + each;
-        phase.store(HOSTILE_FILES, Ordering::Relaxed);
+        enter(HOSTILE_FILES);
         while Instant::now() < end || refused.len() < FILES.len() * (round + 1) / rounds {
             let (name, bytes) = hostile.next().expect("they begin again");
             refused.push(drop_hostile(&server, name, bytes).await);
         }
-        phase.store(BETWEEN, Ordering::Relaxed);
+        enter(BETWEEN);
         call_sinks(&server, round, &dropped.sinks, async || {
-            phase.store(HOSTILE_SINKS, Ordering::Relaxed);
+            enter(HOSTILE_SINKS);
             tokio::time::sleep(each).await;
-            phase.store(BETWEEN, Ordering::Relaxed);
+            enter(BETWEEN);
         })
         .await;
     }
     phase.store(usize::MAX, Ordering::Relaxed);
-    let mut times = publishers.join_all().await.concat();
+    let times = publishers.join_all().await.concat();
     assert_eq!(api.get("/health").await.ok(200)["status"], "healthy");
-    let [calm, good, files, sinks] = [CALM, GOOD, HOSTILE_FILES, HOSTILE_SINKS]
-        .map(|wanted| Times::new(times.extract_if(.., |(phase, _)| *phase == wanted).map(|(_, time)| time).collect()));
-    HostileReport { refused, calm, good, files, sinks }
+    let of = |wanted: &dyn Fn(usize) -> bool| {
+        Times::new(times.iter().filter(|(phase, _)| wanted(*phase)).map(|(_, time)| *time).collect())
+    };
+    let [calm, good, files, sinks] =
+        [CALM, GOOD, HOSTILE_FILES, HOSTILE_SINKS].map(|wanted| of(&|phase| phase % PHASES == wanted));
+    let of_calm = [GOOD, HOSTILE_FILES, HOSTILE_SINKS].map(|wanted| {
+        let in_round = |round, wanted| of(&|phase| phase == round * PHASES + wanted);
+        let mut ratios: Vec<f64> =
+            (0..rounds).map(|round| in_round(round, wanted).p99_of(&in_round(round, CALM))).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios
+    });
+    HostileReport { refused, calm, good, files, sinks, of_calm }
 }
 
 /// The files that will be dropped in. They are made before the first publish is timed: finding the places in them to write

@@ -52,14 +52,26 @@ const RULES: &[Rule] = &[
     Rule {
         path: "http",
         rooms: &["model", "storage", "plugin", "engine", "delivery"],
-        crates: &["axum", "base64", "http_body_util", "sha2", "time", "url", "utoipa", "utoipa_axum", "uuid"],
+        crates: &[
+            "axum",
+            "base64",
+            "http_body_util",
+            "hyper",
+            "hyper_util",
+            "sha2",
+            "time",
+            "url",
+            "utoipa",
+            "utoipa_axum",
+            "uuid",
+        ],
     },
     Rule { path: "artifacts.rs", rooms: &["model"], crates: &["reqwest", "rustls", "sha2", "toml", "url", "uuid"] },
     Rule { path: "config.rs", rooms: &["model"], crates: &["clap", "toml"] },
     Rule {
         path: "server.rs",
         rooms: &["model", "storage", "plugin", "engine", "delivery", "http", "artifacts", "config"],
-        crates: &["axum", "rustix"],
+        crates: &["rustix"],
     },
     Rule {
         path: "cli",

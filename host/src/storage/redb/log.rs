@@ -124,7 +124,10 @@ impl RedbLog {
                 drop(spent);
                 Ok(Appended { places, replayed: false })
             }
-            Outcome::Known(used) => Ok(Appended { places: self.places(used).await?, replayed: true }),
+            Outcome::Known(used) => {
+                let places = Box::pin(self.places(used)).await?;
+                Ok(Appended { places, replayed: true })
+            }
         }
     }
 
@@ -178,7 +181,8 @@ impl EventLog for RedbLog {
         batch.key = batch.key.filter(|_| !batch.events.is_empty());
         let mut checked = Checked::default();
         if lookup::asks(batch.key.as_ref(), &batch.conditions) {
-            let looked = self.look(&batch).await?;
+            // In a box of its own, or every append would set room aside for it.
+            let looked = Box::pin(self.look(&batch)).await?;
             if let (Some(key), Some(used)) = (&batch.key, looked.used) {
                 return self.told(used.answer(key)?).await;
             }
