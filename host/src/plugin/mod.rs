@@ -45,6 +45,7 @@ mod validator;
 mod view;
 mod wasi;
 mod watch;
+mod wear;
 mod words;
 mod workbench;
 mod workshop;
