@@ -202,12 +202,8 @@ pub const PURE_INSTANCES_MIN: usize = 4;
 pub const PREWARMED_INSTANCES: usize = 4;
 /// Calls that may wait for an instance of one plugin, by default.
 pub const GUEST_QUEUE_CALLS: usize = 1_024;
-/// Calls after which an instance is replaced by a fresh one, if its memory grew in the last so many.
-pub const INSTANCE_GROWN_CALLS_MAX: u32 = 10_000;
-/// Calls in which an instance takes the memory that it needs; what it grows until then tells nothing.
-pub const INSTANCE_WARM_CALLS: u32 = 1_000;
-/// Calls after which an instance is replaced by a fresh one in any case.
-pub const INSTANCE_CALLS_MAX: u32 = 200_000;
+/// Calls after which an instance is replaced by a fresh one.
+pub const INSTANCE_CALLS_MAX: u32 = 10_000;
 /// Core instances, memories, tables and table elements of one guest instance.
 pub const GUEST_CORE_INSTANCES_MAX: usize = 256;
 pub const GUEST_MEMORIES_MAX: usize = 32;

@@ -24,7 +24,6 @@ use super::reporter::Reporter;
 use super::sidecar::Bounds;
 use super::stats::Stats;
 use super::view::{Access, OpenView, Stopped, ViewBase, ViewWrites};
-use super::wear::Wear;
 use super::{Fault, Kind, LoadError};
 use crate::model::TopicName;
 use crate::model::limits::GUEST_FUEL_PER_SLICE;
@@ -174,7 +173,7 @@ impl Blueprint {
             lifecycle,
             exports,
             known: HashMap::new(),
-            wear: Wear::new(),
+            calls: 0,
             stats: self.stats.clone(),
             entered: Instant::now(),
         })
@@ -201,7 +200,7 @@ pub(super) struct Instance {
     pub exports: Exports,
     /// Topics that this instance was configured with, and the revision of each.
     pub known: HashMap<TopicName, u64>,
-    wear: Wear,
+    pub calls: u32,
     stats: Arc<Stats>,
     entered: Instant,
 }
@@ -214,7 +213,7 @@ impl Instance {
 
     /// The same, with a pure guest's clock at the time of what it is called with.
     pub fn begin_at(&mut self, time_ms: u64, bounds: &Bounds) -> Result<(), Fault> {
-        self.wear.call();
+        self.calls += 1;
         begin(&mut self.store, self.kind, bounds)?;
         if let Some(world) = &self.store.data().world {
             world.begin(time_ms);
@@ -231,12 +230,6 @@ impl Instance {
     /// Takes it back, with what the call wrote.
     pub fn close_view(&mut self) -> ViewWrites {
         self.store.data_mut().view.take().map(OpenView::into_writes).unwrap_or_default()
-    }
-
-    /// Whether a fresh one takes its place after this call.
-    pub fn is_worn(&mut self) -> bool {
-        let bytes = self.store.data().memory.bytes();
-        self.wear.is_worn(bytes)
     }
 
     /// Says what a call's outcome means.

@@ -45,7 +45,6 @@ mod validator;
 mod view;
 mod wasi;
 mod watch;
-mod wear;
 mod words;
 mod workbench;
 mod workshop;

@@ -13,6 +13,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::Fault;
 use super::instance::{Blueprint, Instance, StartError};
 use super::reporter::lock;
+use crate::model::limits::INSTANCE_CALLS_MAX;
 
 pub(super) struct Pool {
     me: Weak<Pool>,
@@ -168,8 +169,8 @@ impl Pool {
 
 impl Seat<'_> {
     /// Puts the instance back for the next call, or replaces it when it has served its time.
-    pub fn keep(mut self, mut instance: Instance) {
-        self.kept = !instance.is_worn() && self.pool.put(instance);
+    pub fn keep(mut self, instance: Instance) {
+        self.kept = instance.calls < INSTANCE_CALLS_MAX && self.pool.put(instance);
     }
 }
 

@@ -86,9 +86,11 @@ async fn an_inline_view_has_what_was_answered() {
     let api = &server.client;
     std::fs::write(server.plugins_dir().join("count.toml"), "consistency = \"inline\"\n").expect("a side-car");
     put(&server, "count", odd("odd-projection", "accept")).await;
+    // It is there a moment before it is known what will write it.
     eventually("the view is there", 20, async || (api.get("/projections/count").await.status == 200).then_some(()))
         .await;
-    assert_eq!(projection(api, "count").await["consistency"], "inline");
+    eventually("it is inline", 20, async || (projection(api, "count").await["consistency"] == "inline").then_some(()))
+        .await;
     publish(api, "s", 1).await;
     eventually("the view runs", 20, async || (projection(api, "count").await["live"]["lag"] == 0).then_some(())).await;
     for round in 2..=100 {
